@@ -1,0 +1,14 @@
+/* Content hashes: SHA-256 by OpenSSL (uses the processor's instructions).  Layer base. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SU_SHA256_SIZE = 32, SU_SHA256_HEX = 65 };
+struct su_sha256;
+struct su_sha256 *su_sha256_new(void);
+void su_sha256_free(struct su_sha256 *hash);
+void su_sha256_add(struct su_sha256 *hash, const void *data, size_t len);
+void su_sha256_end(struct su_sha256 *hash, uint8_t digest[static SU_SHA256_SIZE]);  /* then reusable */
+void su_sha256_of(const void *data, size_t len, uint8_t digest[static SU_SHA256_SIZE]);
+/* Lower-case hex of len bytes into text (2*len + 1). */
+void su_hex(const uint8_t *data, size_t len, char *text);
