@@ -1,0 +1,25 @@
+/* Who still needs a blob.  Layer aggregate; hold and release on the writer thread, the rest any.
+ *
+ * A blob may be unlinked only when nobody refers to it.  Every user of a blob
+ * has a row (sha256, tenant, holder); holder is a text of the user's choice that
+ * is unique in its tenant and begins with the module's word: "object/…",
+ * "run/<id>/figure-1.png".  Objects keep their own; runs keep theirs here.
+ *
+ * Order: blob_writer_commit (guards) → store_write { blobref_hold … } →
+ * blob_writer_close.  And: store_write { blobref_release … } → blobref_collect. */
+#pragma once
+#include "store/store.h"
+
+extern const struct store_migration blobref_migrations[];
+
+/* Inside a writer job.  Holding twice under one holder is one reference. */
+bool blobref_hold(struct sql *db, const char *tenant, const char *holder, const char *sha256, struct su_err *err);
+/* Inside a writer job.  Absent is fine. */
+bool blobref_release(struct sql *db, const char *tenant, const char *holder, const char *sha256, struct su_err *err);
+/* Inside a writer job: all of a tenant's holders that begin with prefix ("run/01j…/"). */
+bool blobref_release_all(struct sql *db, const char *tenant, const char *prefix, struct su_err *err);
+/* After the commit that released: unlinks what nobody holds.  Not inside a job. Failures are logged: the next call tries again. */
+void blobref_collect(struct store *store);
+/* Walks the blob folder for files without a row that are older than a minute (a crash between naming a blob and
+ * its commit leaves one); stops early when *stop. Any thread but the writer. Returns how many it removed. */
+uint64_t blobref_sweep(struct store *store, const bool *stop);
