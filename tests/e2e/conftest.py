@@ -211,7 +211,8 @@ class Server:
 
     def _adopted(self) -> list[int]:
         children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-        return [int(pid) for pid in children if _is_zombie(int(pid)) and int(pid) != self.process.pid]
+        others = {server.process.pid for server in _live} | {self.process.pid}
+        return [int(pid) for pid in children if int(pid) not in others and _is_zombie(int(pid))]
 
     # -- use ------------------------------------------------------------------------------------------------------
 
