@@ -1,0 +1,29 @@
+/* The services below the api, as serve.c composed them.  Layer api.
+ * A pointer may be NULL while a service is absent (a handler then answers `unavailable`). */
+#pragma once
+
+struct store;
+struct su_bus;
+struct objects;
+struct fetches;
+struct compute;
+struct notebooks;
+struct recipes;
+struct runs;
+struct accounts;
+struct limits;
+struct server;
+
+struct services {
+    struct store *store;            /* store/store.h */
+    struct su_bus *bus;             /* base/bus.h */
+    struct objects *objects;        /* aggregate/object.h */
+    struct fetches *fetches;        /* aggregate/fetch.h */
+    struct compute *compute;        /* compute/kernel.h */
+    struct notebooks *notebooks;    /* interact/notebook.h */
+    struct recipes *recipes;        /* interact/recipe.h */
+    struct runs *runs;              /* interact/run.h */
+    struct accounts *accounts;      /* accounts.h */
+    const struct limits *limits;    /* limits.h */
+    struct server *server;          /* server.h: readiness, counters */
+};
