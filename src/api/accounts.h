@@ -27,10 +27,10 @@ enum scope {
     SCOPE_ADMIN,
     SCOPE_COUNT
 };
-typedef uint32_t scopes;    /* 1u << enum scope */
+/* A set of scopes is a uint32_t of 1u << enum scope. */
 const char *scope_name(enum scope scope);
-bool scopes_parse(const json_t *list, scopes *ret, struct su_err *err);  /* names, or "*" for all but admin */
-json_t *scopes_list(scopes set);
+bool scopes_parse(const json_t *list, uint32_t *ret, struct su_err *err);  /* names, or "*" for all but admin */
+json_t *scopes_list(uint32_t set);
 
 enum { ACCOUNT_NAME_SIZE = 64, ACCOUNT_TOKEN_SIZE = 80, ACCOUNT_CSRF_SIZE = 44 };
 enum credential { CREDENTIAL_NONE, CREDENTIAL_TOKEN, CREDENTIAL_RUN, CREDENTIAL_SESSION, CREDENTIAL_COUNT };
@@ -42,7 +42,7 @@ struct identity {
     char id[32];            /* of the token or session */
     char run[32];           /* CREDENTIAL_RUN: the run's id; else "" */
     char csrf[ACCOUNT_CSRF_SIZE];   /* CREDENTIAL_SESSION: what X-Suricate-CSRF must hold */
-    scopes scopes;
+    uint32_t scopes;
     int64_t expires_ms;     /* since 1970; 0: never */
 };
 
@@ -67,7 +67,7 @@ bool accounts_run_token_new(struct accounts *accounts, const char *tenant, const
 void accounts_run_token_end(struct accounts *accounts, const char *tenant, const char *run);
 
 /* Tokens of people.  scopes must be within the user's own. */
-struct token_spec { const char *name; scopes scopes; int64_t lifetime_ms; /* 0: never ends */ };
+struct token_spec { const char *name; uint32_t scopes; int64_t lifetime_ms; /* 0: never ends */ };
 bool accounts_token_new(struct accounts *accounts, const struct identity *by, const struct token_spec *spec,
                         char ret_token[static ACCOUNT_TOKEN_SIZE], json_t **ret_token_json, struct su_err *err);
 bool accounts_token_list(struct accounts *accounts, const struct identity *by, json_t **ret_items, struct su_err *err);
@@ -75,7 +75,7 @@ bool accounts_token_end(struct accounts *accounts, const struct identity *by, co
 
 /* Users (admin), in the caller's tenant.  password may be NULL: no login by password. */
 bool accounts_user_new(struct accounts *accounts, const char *tenant, const char *name, const char *password,
-                       scopes scopes, json_t **ret_user, struct su_err *err);
+                       uint32_t scopes, json_t **ret_user, struct su_err *err);
 bool accounts_user_list(struct accounts *accounts, const char *tenant, json_t **ret_items, struct su_err *err);
 bool accounts_user_end(struct accounts *accounts, const struct identity *by, const char *name, struct su_err *err);
 /* Ends the user's sessions too.  A user changes their own with `old`; an admin (old NULL) anybody's. */
