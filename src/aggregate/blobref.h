@@ -8,6 +8,7 @@
  * Order: blob_writer_commit (guards) → store_write { blobref_hold … } →
  * blob_writer_close.  And: store_write { blobref_release … } → blobref_collect. */
 #pragma once
+#include <stdatomic.h>
 #include "store/store.h"
 
 extern const struct store_migration blobref_migrations[];
@@ -20,6 +21,6 @@ bool blobref_release(struct sql *db, const char *tenant, const char *holder, con
 bool blobref_release_all(struct sql *db, const char *tenant, const char *prefix, struct su_err *err);
 /* After the commit that released: unlinks what nobody holds.  Not inside a job. Failures are logged: the next call tries again. */
 void blobref_collect(struct store *store);
-/* Walks the blob folder for files without a row that are older than a minute (a crash between naming a blob and
- * its commit leaves one); stops early when *stop. Any thread but the writer. Returns how many it removed. */
-uint64_t blobref_sweep(struct store *store, const bool *stop);
+/* Walks the blob folder and unlinks files that no row names and no writer guards (a crash between naming a blob
+ * and its commit leaves one); stops early when *stop. Any thread but the writer. Returns how many it removed. */
+uint64_t blobref_sweep(struct store *store, const atomic_bool *stop);
