@@ -5,6 +5,7 @@
 struct store;
 struct su_bus;
 struct objects;
+struct previews;
 struct fetches;
 struct compute;
 struct notebooks;
@@ -18,6 +19,7 @@ struct services {
     struct store *store;            /* store/store.h */
     struct su_bus *bus;             /* base/bus.h */
     struct objects *objects;        /* aggregate/object.h */
+    struct previews *previews;      /* aggregate/preview.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
