@@ -7,6 +7,7 @@ enum { SU_SHA256_SIZE = 32, SU_SHA256_HEX = 65 };
 struct su_sha256;
 struct su_sha256 *su_sha256_new(void);
 void su_sha256_free(struct su_sha256 *hash);
+static inline void su_sha256_free_pointer(struct su_sha256 **hash) { su_sha256_free(*hash); }
 void su_sha256_add(struct su_sha256 *hash, const void *data, size_t len);
 void su_sha256_end(struct su_sha256 *hash, uint8_t digest[static SU_SHA256_SIZE]);  /* then reusable */
 void su_sha256_of(const void *data, size_t len, uint8_t digest[static SU_SHA256_SIZE]);

@@ -38,3 +38,6 @@ bool blob_read(struct blobs *blobs, const char *sha256, size_t max, struct su_bu
 bool blob_remove(struct blobs *blobs, const char *sha256, bool (*is_used)(void *arg, const char *sha256), void *arg, struct su_err *err);
 /* Path below the data directory, for links in a backup. */
 void blob_path(const char *sha256, char ret_path[static 80]);
+/* While held (a backup is linking files) nothing is unlinked; what should have been stays until it is asked for again. */
+void blobs_hold(struct blobs *blobs);
+void blobs_unhold(struct blobs *blobs);

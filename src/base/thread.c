@@ -1,0 +1,163 @@
+/* Threads, locks and bounded queues: see thread.h.  Layer base. */
+#include "thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "str.h"
+
+enum { STACK_BYTES = 256 * 1024 };
+
+struct start { void (*run)(void *arg); void *arg; char name[16]; };
+
+static void *begin(void *raw)
+{
+    struct start start = *(struct start *)raw;
+    free(raw);
+    pthread_setname_np(pthread_self(), start.name);
+    start.run(start.arg);
+    return NULL;
+}
+
+void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg)
+{
+    struct start *start = su_alloc(sizeof *start);
+    *start = (struct start){.run = run, .arg = arg};
+    for (size_t i = 0; i < sizeof start->name - 1 && name[i]; i++)
+        start->name[i] = name[i];
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int failed = pthread_create(&thread->id, &attributes, begin, start);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    su_assert(failed == 0);
+    thread->is_running = true;
+}
+
+void su_thread_join(struct su_thread *thread)
+{
+    if (!thread->is_running)
+        return;
+    pthread_join(thread->id, NULL);
+    thread->is_running = false;
+}
+
+void su_lock_init(struct su_lock *lock)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&lock->mutex, NULL);
+    pthread_cond_init(&lock->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void su_lock_done(struct su_lock *lock)
+{
+    pthread_cond_destroy(&lock->changed);
+    pthread_mutex_destroy(&lock->mutex);
+}
+
+void su_lock(struct su_lock *lock) { su_assert(pthread_mutex_lock(&lock->mutex) == 0); }
+void su_unlock(struct su_lock *lock) { su_assert(pthread_mutex_unlock(&lock->mutex) == 0); }
+void su_wait(struct su_lock *lock) { pthread_cond_wait(&lock->changed, &lock->mutex); }
+void su_wake(struct su_lock *lock) { pthread_cond_broadcast(&lock->changed); }
+
+bool su_wait_until(struct su_lock *lock, int64_t mono_ms)
+{
+    struct timespec until = {.tv_sec = mono_ms / 1000, .tv_nsec = (mono_ms % 1000) * 1000000};
+    return pthread_cond_timedwait(&lock->changed, &lock->mutex, &until) != ETIMEDOUT;
+}
+
+struct su_queue {
+    struct su_lock lock;
+    void **items;
+    size_t capacity, head, length;
+    bool is_closed;
+};
+
+struct su_queue *su_queue_new(size_t capacity)
+{
+    struct su_queue *queue = su_alloc(sizeof *queue);
+    su_lock_init(&queue->lock);
+    queue->items = su_alloc(capacity * sizeof *queue->items);
+    queue->capacity = capacity;
+    return queue;
+}
+
+void su_queue_free(struct su_queue *queue)
+{
+    if (!queue)
+        return;
+    su_lock_done(&queue->lock);
+    free(queue->items);
+    free(queue);
+}
+
+static bool put_locked(struct su_queue *queue, void *item)
+{
+    if (queue->is_closed || queue->length == queue->capacity)
+        return false;
+    queue->items[(queue->head + queue->length++) % queue->capacity] = item;
+    su_wake(&queue->lock);
+    return true;
+}
+
+static void *get_locked(struct su_queue *queue)
+{
+    if (!queue->length)
+        return NULL;
+    void *item = queue->items[queue->head];
+    queue->head = (queue->head + 1) % queue->capacity;
+    queue->length--;
+    su_wake(&queue->lock);
+    return item;
+}
+
+bool su_queue_put(struct su_queue *queue, void *item)
+{
+    SU_LOCKED(&queue->lock);
+    while (queue->length == queue->capacity && !queue->is_closed)
+        su_wait(&queue->lock);
+    return put_locked(queue, item);
+}
+
+bool su_queue_try_put(struct su_queue *queue, void *item)
+{
+    SU_LOCKED(&queue->lock);
+    return put_locked(queue, item);
+}
+
+void *su_queue_get(struct su_queue *queue)
+{
+    SU_LOCKED(&queue->lock);
+    while (!queue->length && !queue->is_closed)
+        su_wait(&queue->lock);
+    return get_locked(queue);
+}
+
+void *su_queue_try_get(struct su_queue *queue)
+{
+    SU_LOCKED(&queue->lock);
+    return get_locked(queue);
+}
+
+void su_queue_close(struct su_queue *queue)
+{
+    SU_LOCKED(&queue->lock);
+    queue->is_closed = true;
+    su_wake(&queue->lock);
+}
+
+size_t su_queue_length(struct su_queue *queue)
+{
+    SU_LOCKED(&queue->lock);
+    return queue->length;
+}
