@@ -1,0 +1,81 @@
+"""Suricate from Python, the same in a kernel and outside.
+
+>>> import suricate as s                                            # doctest: +SKIP
+>>> frame = s.read("nfl/week1.csv")                                 # doctest: +SKIP
+>>> s.write("nfl/catches.parquet", frame[frame.complete == 1])      # doctest: +SKIP
+>>> s.result({"catches": int(frame.complete.sum())})                # doctest: +SKIP
+
+In a kernel everything goes over the server's Unix socket with a token that may do what
+the run may do. Outside, ``SURICATE_URL`` and ``SURICATE_TOKEN`` say where the server is;
+without them a server on this machine is found by itself, and :func:`connect` chooses one
+by hand.
+
+Every function may be called from any thread, at the same time, and in a forked child:
+calls share no connection and no state. Calls wait out a server that is being restarted,
+for up to 30 seconds.
+"""
+
+from . import errors
+from ._first import create_object, list_objects, retrieve_object, update_object
+from ._models import load_model, save_model
+from ._objects import Info, delete, download, exists, info, list, preview, read, tags, versions, write
+from ._output import progress, result, show
+from ._plain import plain
+from ._run import Run, fetch, recipes, run, run_recipe, runs
+from ._transport import connect
+from .errors import (
+    Conflict,
+    Denied,
+    Internal,
+    Invalid,
+    Limit,
+    NotFound,
+    RunFailed,
+    SuricateError,
+    TimedOut,
+    Unavailable,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Conflict",
+    "Denied",
+    "Info",
+    "Internal",
+    "Invalid",
+    "Limit",
+    "NotFound",
+    "Run",
+    "RunFailed",
+    "SuricateError",
+    "TimedOut",
+    "Unavailable",
+    "connect",
+    "create_object",
+    "delete",
+    "download",
+    "errors",
+    "exists",
+    "fetch",
+    "info",
+    "list",
+    "list_objects",
+    "load_model",
+    "plain",
+    "preview",
+    "progress",
+    "read",
+    "recipes",
+    "result",
+    "retrieve_object",
+    "run",
+    "run_recipe",
+    "runs",
+    "save_model",
+    "show",
+    "tags",
+    "update_object",
+    "versions",
+    "write",
+]
