@@ -66,7 +66,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIE
 class Client(requests.Session):
     """A requests session that knows the server's address and carries the token: `client.get("/v1/status")`."""
 
-    def __init__(self, server: "Server", token: str | None = None):
+    def __init__(self, server: Server, token: str | None = None):
         super().__init__()
         self._server = server
         self.trust_env = False
