@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Credit", "credits", "passes"]
+__all__ = ["Credit", "credits", "passes", "tells_passes"]
 
 _NAME = r"[A-Z][A-Za-z]{0,4}\.\s?(?:St\.\s?)?[A-Z][\w'\-]+(?:\s(?:Jr|Sr)\.|\sI{2,3}\b|\sIV\b)?"
 _THROW = re.compile(
@@ -120,6 +120,12 @@ def credits(text: str, offence: str | None = None, yard_line: float | None = Non
     return found
 
 
+def tells_passes(table: pd.DataFrame) -> bool:
+    """Say whether :func:`passes` would find passes in a table with their down and distance."""
+    has_facts = _FACTS.issubset(table.columns) or "description" in table
+    return has_facts and all(any(name in table for name in _CONTEXT[wanted]) for wanted in ("down", "distance"))
+
+
 def passes(plays: pd.DataFrame) -> pd.DataFrame:
     """Give every pass attempt of a table of plays, one row per credit.
 
@@ -141,7 +147,7 @@ def passes(plays: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If the table has neither form.
     """
-    if "passer" in plays and "receiver" in plays:
+    if _FACTS.issubset(plays.columns):
         return _from_facts(plays)
     if "description" in plays:
         return _from_sentences(plays)
@@ -151,6 +157,7 @@ def passes(plays: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+_FACTS = frozenset({"passer", "receiver", "complete", "yards"})
 _CONTEXT = {
     "game": ("game", "gameid", "game_id"),
     "offence": ("offence", "off", "posteam"),
