@@ -1,0 +1,13 @@
+/* Every group of commands, in the order of the help.  Layer cli. */
+#include "cli/groups.h"
+
+const struct command_group command_groups[] = {
+    {"Objects", object_commands},
+    {"Notebooks and runs", notebook_commands},
+    {"", run_commands},
+    {"Recipes", recipe_commands},
+    {"Who may do what", account_commands},
+    {"The server", server_commands},
+    {"Help", help_commands},
+    {NULL, NULL},
+};
