@@ -1,0 +1,22 @@
+/* The queue of cells to run, and what every request of ours belongs to.  Layer keep; pure. */
+#pragma once
+#include <stdint.h>
+#include "base/json.h"
+
+enum { CELLS_ID_MAX = 128 };
+
+struct cell { char *id, *code; bool allow_error, is_silent; };
+
+/* Cells in the order they came; those before `next` are through or dropped. */
+struct cells { struct cell *list; size_t count, capacity, next; };
+
+void cells_done(struct cells *cells);
+/* Queue the cells of an execute message; those whose id was seen before are ignored. */
+bool cells_add(struct cells *cells, const json_t *list, struct su_err *err);
+/* The next cell to run, NULL when there is none; ret_index names it for ever. */
+const struct cell *cells_take(struct cells *cells, size_t *ret_index);
+/* Forget the code of a cell that is through: only its id is still needed. */
+void cells_finish(struct cells *cells, size_t index);
+/* Drop all that wait. */
+void cells_clear(struct cells *cells);
+bool cells_is_empty(const struct cells *cells);
