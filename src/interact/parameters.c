@@ -28,7 +28,8 @@ static size_t scan(struct su_str text, size_t at, const char *stops)
     while (at < text.len) {
         char c = text.ptr[at];
         if (c == '"' || c == '\'') {
-            at += python_string_length((struct su_str){text.ptr + at, text.len - at});
+            bool is_closed;
+            at += python_string_length((struct su_str){text.ptr + at, text.len - at}, &is_closed);
             continue;
         }
         if (depth == 0 && (c == '\n' || c == '#' || (c && strchr(stops, c))))

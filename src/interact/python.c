@@ -13,21 +13,22 @@ bool python_is_name_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
 }
 
-size_t python_string_length(struct su_str text)
+size_t python_string_length(struct su_str text, bool *ret_closed)
 {
     char quote = text.ptr[0];
     bool is_triple = text.len >= 3 && text.ptr[1] == quote && text.ptr[2] == quote;
-    for (size_t i = is_triple ? 3 : 1; i < text.len; i++) {
+    size_t width = is_triple ? 3 : 1;
+    *ret_closed = true;
+    for (size_t i = width; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '\\')
             i++;
         else if (!is_triple && c == '\n')
-            return i;
-        else if (!is_triple && c == quote)
-            return i + 1;
-        else if (is_triple && c == quote && i + 2 < text.len && text.ptr[i + 1] == quote && text.ptr[i + 2] == quote)
-            return i + 3;
+            return *ret_closed = false, i;
+        else if (c == quote && i + width <= text.len && text.ptr[i + width - 1] == quote && text.ptr[i + width / 2] == quote)
+            return i + width;
     }
+    *ret_closed = false;
     return text.len;
 }
 
@@ -121,9 +122,10 @@ static bool read_escape(const char **at, const char *end, struct su_buf *out)
 static bool read_string(struct reader *r, bool is_raw, struct su_buf *out)
 {
     struct su_str rest = {r->at, (size_t)(r->end - r->at)};
-    size_t len = python_string_length(rest);
+    bool is_closed;
+    size_t len = python_string_length(rest, &is_closed);
     size_t quotes = rest.len >= 6 && rest.ptr[1] == rest.ptr[0] && rest.ptr[2] == rest.ptr[0] ? 3 : 1;
-    if (len < 2 * quotes || rest.ptr[len - 1] != rest.ptr[0])
+    if (!is_closed)
         return false;
     const char *at = r->at + quotes, *end = r->at + len - quotes;
     while (at < end) {

@@ -12,7 +12,7 @@ bool python_parse(struct su_str text, json_t **ret);
 /* The value as papermill writes it: double-quoted ASCII strings, True, None, repr of floats. */
 void python_write(struct su_buf *out, const json_t *value);
 /* Length of the string literal at text (prefix letters not included), its closing quotes included.
- * An unterminated single-quoted one ends before its line's end. */
-size_t python_string_length(struct su_str text);
+ * One that is not closed ends before its line's end, or with the text when it began with three quotes. */
+size_t python_string_length(struct su_str text, bool *ret_closed);
 /* Letters, digits, underscore and everything beyond ASCII. */
 bool python_is_name_byte(char c);
