@@ -341,9 +341,9 @@ def _frame(content: Any, kind: str, name: str, options: dict[str, Any]) -> pd.Da
     if kind == "json":
         return pd.DataFrame(json.loads(content.read()), **options)
     start = content.peek(SNIFF_BYTES)[:SNIFF_BYTES]
-    if b"\0" in start:
-        raise errors.Invalid(f'{name} does not look like a table; read it with as_="bytes"')
     options.setdefault("encoding", _guess_encoding(start))
+    if b"\0" in start and not options["encoding"].startswith("utf-16"):
+        raise errors.Invalid(f'{name} does not look like a table; read it with as_="bytes"')
     if "sep" not in options and "delimiter" not in options:
         options["sep"] = _guess_delimiter(start.decode(options["encoding"], errors="replace"))
     try:
