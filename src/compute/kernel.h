@@ -50,8 +50,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "err.h"
-#include "json.h"
+#include "base/err.h"
+#include "base/json.h"
 
 enum {
     KERNEL_ID_MAX = 40,                     /* characters of [A-Za-z0-9-] */
