@@ -256,8 +256,8 @@ static bool fail_problem(struct client *client, struct flight *flight, struct su
     }
     const char *title = su_json_string(client->problem, "title", "");
     const char *detail = su_json_string(client->problem, "detail", "");
-    su_fail_field(err, code, su_json_string(client->problem, "field", ""), "%.*s%s%s", TITLE_MAX, title,
-                  *title && *detail ? ": " : "", detail);
+    const char *between = !*title || !*detail ? "" : title[strlen(title) - 1] == '?' ? " " : ": ";
+    su_fail_field(err, code, su_json_string(client->problem, "field", ""), "%.*s%s%s", TITLE_MAX, title, between, detail);
     return su_hint(err, "%s", su_json_string(client->problem, "hint", ""));
 }
 

@@ -15,8 +15,10 @@ enum { PATIENCE_MS = 60000, PAUSE_MS = 250 };
 
 struct follow {
     struct progress progress;
-    char last_id[128];
-    bool is_silent, has_ended;
+    char last_id[128], cell[160];
+    size_t shown;           /* bytes of the cell's text that stand on the screen */
+    size_t known;           /* of these, still to be sent again after a reconnect */
+    bool is_silent, has_ended, has_come_back;
 };
 
 bool follow_is_final(const char *state)
@@ -28,13 +30,41 @@ bool follow_is_final(const char *state)
     return false;
 }
 
+/* Text as nbformat has it: one string or a list of lines. */
+static void show_text(struct follow *follow, FILE *to, const json_t *text)
+{
+    size_t i;
+    json_t *line;
+    json_array_foreach(text, i, line)
+        show_text(follow, to, line);
+    if (!json_is_string(text))
+        return;
+    size_t len = json_string_length(text), skipped = len < follow->known ? len : follow->known;
+    follow->known -= skipped;
+    follow->shown += len - skipped;
+    output_stream(to, json_string_value(text) + skipped);
+    fflush(to);
+}
+
 static void show_stream(struct follow *follow, const json_t *content)
 {
     const char *name = su_json_string(content, "name", "stdout");
     progress_clear(&follow->progress);
-    FILE *to = strcmp(name, "stderr") == 0 ? stderr : stdout;
-    output_stream(to, su_json_string(content, "text", ""));
-    fflush(to);
+    show_text(follow, strcmp(name, "stderr") == 0 ? stderr : stdout, json_object_get(content, "text"));
+}
+
+/* After a reconnect the server clears the cell under way and sends it again as a whole. */
+static void note_cell(struct follow *follow, const json_t *event, const char *type)
+{
+    const char *cell = su_json_string(event, "cell", "");
+    if (strcmp(cell, follow->cell) != 0) {
+        snprintf(follow->cell, sizeof follow->cell, "%s", cell);
+        follow->shown = follow->known = 0;
+    } else if (follow->has_come_back && strcmp(type, "clear_output") == 0) {
+        follow->known = follow->shown;
+    }
+    if (strcmp(type, "cell_start") != 0)
+        follow->has_come_back = false;
 }
 
 static void show_error(struct follow *follow, const json_t *content)
@@ -58,13 +88,12 @@ static void show_display(struct follow *follow, const json_t *content)
         progress_fraction(&follow->progress, su_json_number(progress, "fraction", 0), su_json_string(progress, "text", ""));
         return;
     }
-    if (!json_is_string(text) || json_object_get(data, "image/png") || json_object_get(data, "image/svg+xml") ||
+    if (!text || json_object_get(data, "image/png") || json_object_get(data, "image/svg+xml") ||
         json_object_get(data, "application/vnd.suricate.result+json"))
         return;
     progress_clear(&follow->progress);
-    output_stream(stdout, json_string_value(text));
-    fputc('\n', stdout);
-    fflush(stdout);
+    SU_AUTO_JSON json_t *line = json_pack("[O, s]", text, "\n");
+    show_text(follow, stdout, line);
 }
 
 static void show_progress(struct follow *follow, const json_t *progress)
@@ -86,7 +115,8 @@ static bool on_event(void *arg, const char *event, const char *id, struct su_str
     if (!su_json_parse_deep(data, "event", 2000, &value, &ignored))
         return true;
     const char *type = su_json_string(value, "type", event);
-    const json_t *content = json_object_get(value, "content") ? json_object_get(value, "content") : value;
+    const json_t *content = json_object_get(value, "content");
+    note_cell(follow, value, type);
     if (strcmp(type, "stream") == 0)
         show_stream(follow, content);
     else if (strcmp(type, "error") == 0)
@@ -95,7 +125,7 @@ static bool on_event(void *arg, const char *event, const char *id, struct su_str
         show_display(follow, content);
     else if (json_object_get(value, "progress"))
         show_progress(follow, json_object_get(value, "progress"));
-    follow->has_ended = follow_is_final(su_json_string(value, "state", ""));
+    follow->has_ended = strcmp(event, "finished") == 0 || follow_is_final(su_json_string(value, "state", ""));
     return !follow->has_ended;
 }
 
@@ -139,6 +169,7 @@ bool follow_run(struct invocation *in, const char *id, bool is_silent, json_t **
         }
         if (done)
             heard_ms = su_mono_ms();
+        follow.has_come_back = true;
         pause_a_little();
     }
 }

@@ -182,7 +182,7 @@ char *output_value(const json_t *value)
 {
     if (json_is_string(value))
         return su_strdup(json_string_value(value));
-    return value ? su_json_text_flags(value, JSON_COMPACT | JSON_ENCODE_ANY) : su_strdup("");
+    return value ? su_json_text_flags(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)) : su_strdup("");
 }
 
 /* The length of a colour sequence (ESC [ digits ; … m) at text, or 0. */

@@ -136,13 +136,16 @@ static int run_runs_cancel(struct invocation *in, struct su_err *err)
 
 static int run_runs_log(struct invocation *in, struct su_err *err)
 {
-    if (invocation_has(in, "follow")) {
-        SU_AUTO_JSON json_t *run = NULL;
-        return follow_run(in, invocation_argument(in, 0), false, &run, err) ? start_status_of(run) : COMMAND_FAILED;
-    }
     SU_AUTO_FREE char *path = run_path(invocation_argument(in, 0), "/log");
     struct transfer_get get = {.path = path, .size = -1};
     return transfer_get(in, &get, err) ? EXIT_DONE : COMMAND_FAILED;
+}
+
+/* The whole event stream from its start: what is there already, then what comes. */
+static int run_runs_watch(struct invocation *in, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *run = NULL;
+    return follow_run(in, invocation_argument(in, 0), false, &run, err) ? start_status_of(run) : COMMAND_FAILED;
 }
 
 static int run_runs_notebook(struct invocation *in, struct su_err *err)
@@ -224,10 +227,6 @@ static const struct option_spec show_options[] = {
     {.name = "wait", .letter = 'w', .help = "wait for its end; the exit status says how it ended"},
     {.name = NULL},
 };
-static const struct option_spec log_options[] = {
-    {.name = "follow", .letter = 'F', .help = "go on until the run has ended"},
-    {.name = NULL},
-};
 static const struct option_spec notebook_options[] = {
     {.name = "output", .letter = 'o', .value = "FILE", .help = "write to FILE (default: standard output)"},
     {.name = NULL},
@@ -256,8 +255,11 @@ const struct command run_commands[] = {
      .options = show_options, .arguments_min = 1, .arguments_max = 1, .run = run_runs_show},
     {.name = "runs cancel", .arguments = "RUN", .summary = "stop a run: interrupt, then terminate, then kill",
      .arguments_min = 1, .arguments_max = 1, .run = run_runs_cancel},
-    {.name = "runs log", .arguments = "RUN", .summary = "print what a run has printed",
-     .options = log_options, .arguments_min = 1, .arguments_max = 1, .run = run_runs_log},
+    {.name = "runs log", .arguments = "RUN", .summary = "print what happened in a run, a line each",
+     .arguments_min = 1, .arguments_max = 1, .run = run_runs_log},
+    {.name = "runs watch", .arguments = "RUN", .summary = "print what a run prints, from its start until its end",
+     .details = "Works on a run that has ended, too. The exit status says how it ended.",
+     .arguments_min = 1, .arguments_max = 1, .run = run_runs_watch},
     {.name = "runs notebook", .arguments = "RUN", .summary = "fetch the executed notebook",
      .options = notebook_options, .arguments_min = 1, .arguments_max = 1, .run = run_runs_notebook},
     {.name = "runs figures", .arguments = "RUN", .summary = "list or save a run's figures",

@@ -9,6 +9,9 @@
 #include "cli/output.h"
 #include "cli/pages.h"
 #include "cli/transfer.h"
+#include "cli/url.h"
+
+enum { PATH_BYTES = 4 << 10 };
 
 bool start_read_options(const struct invocation *in, json_t *body, struct su_err *err)
 {
@@ -78,8 +81,11 @@ static void print_end(const struct invocation *in, const json_t *run)
 
 bool start_fetch_notebook(struct invocation *in, const char *id, const char *file, struct su_err *err)
 {
-    SU_AUTO_FREE char *path = su_format("/v1/runs/%s/notebook", id);
-    struct transfer_get get = {.path = path, .file = file, .size = -1};
+    SU_AUTO_BUF struct su_buf path = SU_BUF(PATH_BYTES);
+    su_buf_adds(&path, "/v1/runs/");
+    url_add_name(&path, id);
+    su_buf_adds(&path, "/notebook");
+    struct transfer_get get = {.path = path.ptr, .file = file, .size = -1};
     return transfer_get(in, &get, err);
 }
 

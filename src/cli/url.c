@@ -60,5 +60,7 @@ bool url_is_loopback(const char *url)
         return len >= 5 && memcmp(host, "[::1]", 5) == 0;
     len = strcspn(host, ":/");
     struct su_str text = {host, len};
-    return su_str_equal(text, SU_STR("localhost")) || su_str_starts(text, SU_STR("127."));
+    if (su_str_equal(text, SU_STR("localhost")))
+        return true;
+    return su_str_starts(text, SU_STR("127.")) && strspn(host, "0123456789.") == len;
 }
