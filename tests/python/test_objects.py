@@ -186,3 +186,17 @@ def test_the_first_names_keep_working(played: PlayedServer) -> None:
     assert s.retrieve_object(name) == [1, 2]
     played.put("t.csv", b"x\n1\n")
     assert s.retrieve_object("t.csv").x.tolist() == [1]
+
+
+def test_a_download_that_never_gets_on_is_given_up(played: PlayedServer) -> None:
+    played.put("x", b"1" * 100)
+    played.faults = [("cut", 10)] + [("cut", 0)] * 9
+    with pytest.raises(s.Unavailable, match="at byte 10"):
+        s.read("x")
+
+
+def test_tags_may_be_in_any_script_but_hold_no_comma(played: PlayedServer) -> None:
+    s.write("x", b"", tags=["größe", "東京"])
+    assert played.calls[-1][2]["X-Suricate-Tags"].encode("latin-1").decode() == "größe,東京"
+    with pytest.raises(s.Invalid, match="comma"):
+        s.write("x", b"", tags=["a,b"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import suricate as s
 from conftest import ROOT, PlayedServer, _Handler
-from suricate import _transport
+from suricate import _transport, errors
 
 
 def test_importing_the_package_imports_no_pandas() -> None:
@@ -159,3 +159,26 @@ def test_calls_from_many_threads_do_not_disturb_each_other(played: PlayedServer)
     for thread in threads:
         thread.join()
     assert found == {number: str(number).encode() for number in range(16)}
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(played: PlayedServer) -> None:
+    played.put("x", b"1")
+    played.answers["POST", "/v1/fetches"] = [(202, {"id": "f", "state": "running"})]
+    s.connect(played.url, "t")
+    try:
+        replies = iter([errors.Unavailable("broken"), None])
+        original = _transport.Reply.read
+
+        def read(self: _transport.Reply, size: int | None = None) -> bytes:
+            fault = next(replies, None)
+            if fault:
+                raise fault
+            return original(self, size)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_transport.Reply, "read", read)
+            s.fetch("https://example.org/x", "x", wait=False)
+    finally:
+        s.connect(None)
+    assert len(played.calls) == 2
+    assert len({headers["Idempotency-Key"] for _, _, headers in played.calls}) == 1

@@ -196,7 +196,10 @@ def write(
     body, kind = _encode(name, value)
     headers = {"Content-Type": type or kind}
     if tags is not None:
-        headers["X-Suricate-Tags"] = ",".join([tags] if isinstance(tags, str) else tags)
+        words = [tags] if isinstance(tags, str) else [*tags]
+        if any("," in word for word in words):
+            raise errors.Invalid(f"a tag must not hold a comma: {words}")
+        headers["X-Suricate-Tags"] = ",".join(words)
     if metadata is not None:
         headers["X-Suricate-Metadata"] = json.dumps(plain(metadata))
     if if_match is not None:

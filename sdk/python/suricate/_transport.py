@@ -31,6 +31,7 @@ PATIENCE_S = 30.0
 TIMEOUT_S = 90.0
 CHUNK_BYTES = 1 << 20
 ERROR_BYTES = 1 << 20
+BARREN_LIMIT = 5
 
 Body = bytes | IO[bytes] | None
 
@@ -166,8 +167,18 @@ def call(
     timeout_s: float = TIMEOUT_S,
 ) -> Any:
     """Make a call and give its JSON answer (None if the answer is empty)."""
-    with send(method, where, body=body, headers=headers, timeout_s=timeout_s) as reply:
-        content = reply.read()
+    headers = dict(headers or {})
+    if method in ("POST", "PUT"):
+        headers.setdefault("Idempotency-Key", uuid.uuid4().hex)
+    start = _position(body)
+    for attempt in _attempts():
+        with send(method, where, body=body, headers=headers, timeout_s=timeout_s) as reply:
+            try:
+                content = reply.read()
+                break
+            except errors.Unavailable as error:
+                attempt.failed(error)
+                _rewind(body, start)
     if not content:
         return None
     try:
@@ -211,10 +222,9 @@ def send(
     fields = {"Accept": "application/json, */*", **(headers or {})}
     if method in ("POST", "PUT"):
         fields.setdefault("Idempotency-Key", uuid.uuid4().hex)
-    start = body.tell() if isinstance(body, io.IOBase) else 0
+    start = _position(body)
     for attempt in _attempts():
-        if isinstance(body, io.IOBase):
-            body.seek(start)
+        _rewind(body, start)
         try:
             reply = _send_once(method, where, body, fields, timeout_s)
         except _NO_ANSWER as error:
@@ -265,7 +275,7 @@ def _send_once(method: str, where: str, body: Body, fields: Mapping[str, str], t
     try:
         connection.putrequest(method, where)
         for name, value in fields.items():
-            connection.putheader(name, value)
+            connection.putheader(name, value.encode())
         if body is not None:
             connection.putheader("Content-Length", str(_length(body)))
         connection.endheaders()
@@ -277,6 +287,16 @@ def _send_once(method: str, where: str, body: Body, fields: Mapping[str, str], t
     except BaseException:
         connection.close()
         raise
+
+
+def _position(body: Body) -> int:
+    return 0 if body is None or isinstance(body, bytes) else body.tell()
+
+
+def _rewind(body: Body, start: int) -> None:
+    """Bring a file back to where it stood before an attempt."""
+    if body is not None and not isinstance(body, bytes):
+        body.seek(start)
 
 
 def _length(body: bytes | IO[bytes]) -> int:
@@ -344,6 +364,7 @@ class Download(io.RawIOBase):
         self.headers = self._reply.headers
         self.size = int(self.headers.get("Content-Length") or 0)
         self._position = 0
+        self._barren = 0
 
     def readable(self) -> bool:
         """Say yes."""
@@ -360,12 +381,16 @@ class Download(io.RawIOBase):
             if piece:
                 buffer[: len(piece)] = piece
                 self._position += len(piece)
+                self._barren = 0
                 return len(piece)
             self._resume()
         return 0
 
     def _resume(self) -> None:
         self._reply.close()
+        self._barren += 1
+        if self._barren > BARREN_LIMIT:
+            raise errors.Unavailable(f"the connection broke {self._barren} times at byte {self._position}")
         fields = {"Range": f"bytes={self._position}-"}
         if self.headers.get("ETag"):
             fields["If-Match"] = self.headers["ETag"]
