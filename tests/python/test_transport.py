@@ -24,6 +24,13 @@ def test_importing_the_package_imports_no_pandas() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_a_star_import_hides_no_builtin() -> None:
+    import builtins
+
+    assert not set(s.__all__) & set(dir(builtins))
+    assert callable(s.list)
+
+
 def test_without_a_server_the_error_says_how_to_get_one() -> None:
     with pytest.raises(s.Unavailable, match="suricate serve"):
         s.info("x")

@@ -18,7 +18,8 @@ for up to 30 seconds.
 from . import errors
 from ._first import create_object, list_objects, retrieve_object, update_object
 from ._models import load_model, save_model
-from ._objects import Info, delete, download, exists, info, list, preview, read, tags, versions, write
+from ._objects import Info, delete, download, exists, info, preview, read, tags, versions, write
+from ._objects import list as list  # not in __all__: a star import must not hide the built-in
 from ._output import progress, result, show
 from ._plain import plain
 from ._run import Run, fetch, recipes, run, run_recipe, runs
@@ -59,7 +60,6 @@ __all__ = [
     "exists",
     "fetch",
     "info",
-    "list",
     "list_objects",
     "load_model",
     "plain",
