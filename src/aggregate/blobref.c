@@ -13,8 +13,13 @@ const struct store_migration blobref_migrations[] = {
      "CREATE INDEX blob_refs_by_blob ON blob_refs (sha256);"
      /* Released and perhaps without a holder: what blobref_collect looks at. */
      "CREATE TABLE blob_orphans (sha256 TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;"},
+    {"blobref", 2,
+     "CREATE TABLE blob_notes (tenant TEXT NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, note TEXT NOT NULL,"
+     "  PRIMARY KEY (tenant, sha256, key)) STRICT;"},
     {NULL, 0, NULL},
 };
+
+#define HAS_HOLDER "EXISTS (SELECT 1 FROM blob_refs r WHERE r.sha256 = ?2 AND r.tenant = ?1)"
 
 bool blobref_hold(struct sql *db, const char *tenant, const char *holder, const char *sha256, struct su_err *err)
 {
@@ -29,7 +34,28 @@ bool blobref_release(struct sql *db, const char *tenant, const char *holder, con
         && sql_run(db, err,
                    "INSERT OR IGNORE INTO blob_orphans SELECT ?1"
                    " WHERE NOT EXISTS (SELECT 1 FROM blob_refs WHERE sha256 = ?1)",
-                   sql_text(sha256));
+                   sql_text(sha256))
+        && sql_run(db, err, "DELETE FROM blob_notes WHERE tenant = ?1 AND sha256 = ?2 AND NOT " HAS_HOLDER,
+                   sql_text(tenant), sql_text(sha256));
+}
+
+bool blobref_note(struct sql *db, const char *tenant, const char *sha256, const char *key, const char *note, struct su_err *err)
+{
+    return sql_run(db, err,
+                   "INSERT OR REPLACE INTO blob_notes (tenant, sha256, key, note) SELECT ?1, ?2, ?3, ?4 WHERE " HAS_HOLDER,
+                   sql_text(tenant), sql_text(sha256), sql_text(key), sql_text(note));
+}
+
+bool blobref_note_get(struct sql *db, const char *tenant, const char *sha256, const char *key, char **ret, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err, "SELECT note FROM blob_notes WHERE tenant = ?1 AND sha256 = ?2 AND key = ?3", sql_text(tenant),
+        sql_text(sha256), sql_text(key));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_ERROR)
+        return false;
+    *ret = next == SQL_ROW ? su_strdup(sql_col_text(row, 0)) : NULL;
+    return true;
 }
 
 bool blobref_release_all(struct sql *db, const char *tenant, const char *prefix, struct su_err *err)

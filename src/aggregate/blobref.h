@@ -19,6 +19,14 @@ bool blobref_hold(struct sql *db, const char *tenant, const char *holder, const 
 bool blobref_release(struct sql *db, const char *tenant, const char *holder, const char *sha256, struct su_err *err);
 /* Inside a writer job: all of a tenant's holders that begin with prefix ("run/01j…/"). */
 bool blobref_release_all(struct sql *db, const char *tenant, const char *prefix, struct su_err *err);
+
+/* Notes: what was worked out about a blob's content (a preview), under a key of the maker's choice.
+ * They go when the tenant's last hold on the blob goes. */
+/* Inside a writer job.  Does nothing (true) when the tenant holds the blob no more. */
+bool blobref_note(struct sql *db, const char *tenant, const char *sha256, const char *key, const char *note, struct su_err *err);
+/* *ret is NULL when there is none; the caller frees it. */
+bool blobref_note_get(struct sql *db, const char *tenant, const char *sha256, const char *key, char **ret, struct su_err *err);
+
 /* After the commit that released: unlinks what nobody holds.  Not inside a job. Failures are logged: the next call tries again. */
 void blobref_collect(struct store *store);
 /* Walks the blob folder and unlinks files that no row names and no writer guards (a crash between naming a blob

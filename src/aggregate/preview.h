@@ -4,7 +4,8 @@
  * file, its encoding and delimiter, and per column the type, counts, extremes,
  * mean, distinct values and the most frequent ones (column.h says how).
  *
- * The result is kept by tenant and content, so a second look is a row read.
+ * The result is kept by tenant and content (a note of blobref.h: no table of its
+ * own), so a second look is a row read.
  * Several callers for the same content compute it once; large previews run at
  * most `parallel` at a time, and callers past `waiting` get SU_UNAVAILABLE:
  * park them on the topic preview_topic() gives, it fires when one is done. */
@@ -16,8 +17,6 @@ struct previews_options {
     unsigned parallel;          /* large previews at once; 0: 1 */
     unsigned waiting;           /* callers blocked at once, computing ones included; 0: 3 */
 };
-
-extern const struct store_migration preview_migrations[];
 
 bool previews_open(struct store *store, struct su_bus *bus, const struct previews_options *options,
                    struct previews **ret, struct su_err *err);

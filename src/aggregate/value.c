@@ -19,7 +19,7 @@ static bool is_null(const char *text, size_t len)
 {
     static const char *const words[] = {"NA", "N/A", "NaN", "NULL", "None", "nan", "null", "n/a", "-NaN", "-nan", "<NA>", "#N/A",
                                         "#NA", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", NULL};
-    return len == 0 || (len >= 2 && len <= 8 && is_one_of(text, len, words));
+    return len >= 2 && len <= 9 && is_one_of(text, len, words);
 }
 
 static bool read_boolean(const char *text, size_t len, struct value *ret)
@@ -271,10 +271,25 @@ struct value value_of_string(const char *text, size_t len)
     return value;
 }
 
+/* Begins like a number: what it may be besides is rarer. */
+static void read_numeric(const char *text, size_t len, struct value *ret)
+{
+    if (!read_number(text, len, ret) && !read_datetime(text, len, ret) && !read_infinite(text, len, ret) && is_null(text, len))
+        ret->class = VALUE_NULL;
+}
+
+static void read_word(const char *text, size_t len, struct value *ret)
+{
+    if (len > 9 || strchr("NntTfFiI<#", text[0]) == NULL)
+        return;
+    if (!read_boolean(text, len, ret) && !read_infinite(text, len, ret) && is_null(text, len))
+        ret->class = VALUE_NULL;
+}
+
 struct value value_of(const char *text, size_t len)
 {
     struct value value = {.class = VALUE_TEXT};
-    if (is_null(text, len))
+    if (len == 0)
         return (struct value){.class = VALUE_NULL};
     struct su_str bare = {text, len};
     if (text[0] == ' ' || text[len - 1] == ' ' || text[0] == '\t' || text[len - 1] == '\t')
@@ -282,11 +297,18 @@ struct value value_of(const char *text, size_t len)
     if (bare.len == 0)
         return value;
     char first = bare.ptr[0];
-    if (is_digit(first) || first == '-' || first == '+' || first == '.') {
-        if (!read_number(bare.ptr, bare.len, &value) && !read_datetime(bare.ptr, bare.len, &value))
-            read_infinite(bare.ptr, bare.len, &value);
-    } else if (!read_boolean(bare.ptr, bare.len, &value)) {
-        read_infinite(bare.ptr, bare.len, &value);
-    }
+    if (is_digit(first) || first == '-' || first == '+' || first == '.')
+        read_numeric(bare.ptr, bare.len, &value);
+    else
+        read_word(text, len, &value);
     return value;
+}
+
+size_t value_cut(const char *text, size_t len, size_t max)
+{
+    if (len <= max)
+        return len;
+    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
 }

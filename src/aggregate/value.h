@@ -28,3 +28,5 @@ struct value {
 struct value value_of(const char *text, size_t len);
 /* As value_of for a text known to be one (a JSON string): datetime or text only. */
 struct value value_of_string(const char *text, size_t len);
+/* How many bytes of a UTF-8 text to keep so that there are at most max and no character is cut. */
+size_t value_cut(const char *text, size_t len, size_t max);
