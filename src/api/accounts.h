@@ -15,6 +15,7 @@
 #include "store/store.h"
 
 struct accounts;
+struct limits;
 
 enum scope {
     SCOPE_OPEN,             /* a route that needs no credential */
@@ -33,7 +34,7 @@ bool scopes_parse(const json_t *list, uint32_t *ret, struct su_err *err);  /* na
 json_t *scopes_list(uint32_t set);
 
 enum { ACCOUNT_NAME_SIZE = 64, ACCOUNT_TOKEN_SIZE = 80, ACCOUNT_CSRF_SIZE = 44 };
-enum credential { CREDENTIAL_NONE, CREDENTIAL_TOKEN, CREDENTIAL_RUN, CREDENTIAL_SESSION, CREDENTIAL_COUNT };
+enum credential { CREDENTIAL_NONE, CREDENTIAL_TOKEN, CREDENTIAL_RUN, CREDENTIAL_SESSION, CREDENTIAL_CODE, CREDENTIAL_COUNT };
 
 struct identity {
     enum credential credential;
@@ -50,7 +51,7 @@ extern const struct store_migration accounts_migrations[];
 
 /* Loads the live credentials.  On the first start makes tenant `main`, user
  * `owner` and a token with all scopes, written to <dir>/owner.token (0600). */
-bool accounts_open(struct store *store, struct accounts **ret, struct su_err *err);
+bool accounts_open(struct store *store, const struct limits *limits, struct accounts **ret, struct su_err *err);
 void accounts_close(struct accounts *accounts);
 
 /* Token text (from a header) to identity; false with no reason given when it is unknown, expired or revoked. */

@@ -88,6 +88,9 @@ const char *request_method(const struct request *request);
 /* Short id of this request, for logs. */
 const char *request_id(const struct request *request);
 
+/* The client's address, "" for the kernels' socket. */
+const char *request_peer(const struct request *request);
+
 /* A path parameter, percent-decoded once, valid UTF-8, without control
  * characters, `.`, `..` or empty segments, at most 512 bytes.  Never NULL for
  * a parameter of the route's own path. */
@@ -120,7 +123,8 @@ struct precondition {
     bool must_not_exist;    /* If-None-Match: * */
 };
 bool request_precondition(const struct request *request, struct precondition *ret, struct su_err *err);
-/* True when If-None-Match of a GET names this etag (unquoted): answer with reply_empty(reply, 304). */
+/* True when If-None-Match of a GET names this etag (with or without its quotes):
+ * answer with reply_etag and reply_empty(reply, 304). */
 bool request_is_fresh(const struct request *request, const char *etag);
 
 /* Text kept over the re-runs of a parked handler (a POST keeps the id of what it made); NULL before. */
@@ -134,13 +138,14 @@ void reply_bytes(struct reply *reply, int status, const char *type, const void *
 void reply_take(struct reply *reply, int status, const char *type, char *data, size_t len);         /* frees with free() */
 void reply_empty(struct reply *reply, int status);                               /* 204, 303, 304 … */
 /* An open file, sent by sendfile: takes fd.  Answers Range (one range, 206/416),
- * If-Range, If-None-Match (304) and HEAD by itself; etag (unquoted) may be NULL. */
+ * If-Range, If-None-Match (304) and HEAD by itself; etag (with or without its
+ * quotes) may be NULL. */
 void reply_file(struct request *request, struct reply *reply, int fd, uint64_t size, const char *type, const char *etag);
 /* RFC 9457 problem of err; headers set before are dropped. */
 void reply_error(struct reply *reply, const struct su_err *err);
 /* Add a header; control characters in the value become spaces. */
 void reply_header(struct reply *reply, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* ETag: "etag". */
+/* ETag: "etag"; quotes are added when missing. */
 void reply_etag(struct reply *reply, const char *etag);
 /* 200 {"items": items, "next": cursor or null}; takes items. */
 void reply_list(struct reply *reply, json_t *items, const char *next);

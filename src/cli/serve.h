@@ -1,5 +1,6 @@
 /* The server's composition and life, as one command.  Layer cli; main thread. */
 #pragma once
+#include "cli/command.h"
 
 /* argv[0] is "serve"; returns the process's exit status. */
 int serve_main(int argc, char **argv);

@@ -1,0 +1,151 @@
+/* The router: see router.h.  Layer api; pure.
+ *
+ * A few dozen routes: their patterns are split once, and a request compares its
+ * segments with each candidate of the same shape.  The best match is the one
+ * whose first different segment is the more literal. */
+#include "router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATTERN_SEGMENTS_MAX = 8 };
+enum part_kind { PART_GREEDY, PART_PARAM, PART_LITERAL };
+struct part { enum part_kind kind; struct su_str text; };
+struct pattern { const struct route *route; struct part parts[PATTERN_SEGMENTS_MAX]; size_t count; };
+struct router { struct pattern *patterns; size_t count; };
+
+static struct part part_of(struct su_str segment)
+{
+    if (segment.len < 2 || segment.ptr[0] != '{')
+        return (struct part){PART_LITERAL, segment};
+    bool is_greedy = segment.ptr[segment.len - 2] == '*';
+    return (struct part){is_greedy ? PART_GREEDY : PART_PARAM, {segment.ptr + 1, segment.len - (is_greedy ? 3 : 2)}};
+}
+
+static void pattern_init(struct pattern *pattern, const struct route *route)
+{
+    pattern->route = route;
+    pattern->count = 0;
+    struct su_str rest = su_str_of(route->path + 1), segment;
+    for (bool more = true; more;) {
+        more = su_str_cut(rest, '/', &segment, &rest);
+        su_assert(pattern->count < PATTERN_SEGMENTS_MAX);
+        pattern->parts[pattern->count++] = part_of(segment);
+    }
+}
+
+struct router *router_new(const struct route *const *tables)
+{
+    struct router *router = su_alloc(sizeof *router);
+    for (size_t i = 0; tables[i]; i++)
+        for (const struct route *route = tables[i]; route->method; route++)
+            router->count++;
+    router->patterns = su_alloc((router->count + 1) * sizeof *router->patterns);
+    size_t at = 0;
+    for (size_t i = 0; tables[i]; i++)
+        for (const struct route *route = tables[i]; route->method; route++)
+            pattern_init(&router->patterns[at++], route);
+    return router;
+}
+
+void router_free(struct router *router)
+{
+    if (!router)
+        return;
+    free(router->patterns);
+    free(router);
+}
+
+const struct route *router_at(const struct router *router, size_t index)
+{
+    return index < router->count ? router->patterns[index].route : NULL;
+}
+
+static bool pattern_fits(const struct pattern *pattern, const struct uri_path *path)
+{
+    for (size_t i = 0; i < pattern->count; i++) {
+        const struct part *part = &pattern->parts[i];
+        if (i >= path->count)
+            return false;
+        if (part->kind == PART_GREEDY)
+            return true;
+        if (part->kind == PART_LITERAL && !su_str_equal(part->text, path->segments[i]))
+            return false;
+    }
+    return pattern->count == path->count;
+}
+
+/* More than 0 when a is the more literal of two patterns that fit. */
+static int pattern_compare(const struct pattern *a, const struct pattern *b)
+{
+    for (size_t i = 0; i < a->count && i < b->count; i++)
+        if (a->parts[i].kind != b->parts[i].kind)
+            return a->parts[i].kind > b->parts[i].kind ? 1 : -1;
+    return 0;
+}
+
+static bool fill_params(const struct pattern *pattern, struct su_arena *arena, const struct uri_path *path,
+                        struct route_params *ret, struct su_err *err)
+{
+    ret->count = 0;
+    for (size_t i = 0; i < pattern->count; i++) {
+        const struct part *part = &pattern->parts[i];
+        if (part->kind == PART_LITERAL)
+            continue;
+        char what[64];
+        size_t what_len = part->text.len < sizeof what - 1 ? part->text.len : sizeof what - 1;
+        memcpy(what, part->text.ptr, what_len);
+        what[what_len] = '\0';
+        struct su_str value;
+        if (!uri_path_name(arena, path, i, part->kind == PART_GREEDY ? path->count : i + 1, what, &value, err))
+            return false;
+        if (part->kind == PART_PARAM && memchr(value.ptr, '/', value.len))
+            return su_fail_field(err, SU_INVALID, what, "%s: must not hold a /", what);
+        su_assert(ret->count < ROUTE_PARAMS_MAX);
+        ret->items[ret->count].name = part->text.ptr;
+        ret->items[ret->count].name_len = part->text.len;
+        ret->items[ret->count++].value = value;
+    }
+    return true;
+}
+
+static void allow_add(char allow[static ROUTE_ALLOW_SIZE], const char *method)
+{
+    if (strstr(allow, method))
+        return;
+    size_t used = strlen(allow);
+    const char *head = strcmp(method, "GET") == 0 ? ", HEAD" : "";
+    size_t needed = strlen(method) + strlen(head) + (used ? 2 : 0);
+    if (used + needed >= ROUTE_ALLOW_SIZE)
+        return;
+    struct su_buf text = SU_BUF(ROUTE_ALLOW_SIZE);
+    su_buf_addf(&text, "%s%s%s%s", allow, used ? ", " : "", method, head);
+    memcpy(allow, text.ptr, text.len);
+    allow[text.len] = '\0';
+    su_buf_done(&text);
+}
+
+bool router_find(const struct router *router, struct su_arena *arena, const char *method, const struct uri_path *path,
+                 const struct route **ret, struct route_params *ret_params, char ret_allow[static ROUTE_ALLOW_SIZE], struct su_err *err)
+{
+    const struct pattern *best = NULL;
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    ret_allow[0] = '\0';
+    for (size_t i = 0; i < router->count; i++) {
+        const struct pattern *pattern = &router->patterns[i];
+        if (!pattern_fits(pattern, path))
+            continue;
+        allow_add(ret_allow, pattern->route->method);
+        if (strcmp(pattern->route->method, wanted) == 0 && (!best || pattern_compare(pattern, best) > 0))
+            best = pattern;
+    }
+    if (!best && ret_allow[0])
+        return su_fail_slug(err, "method-not-allowed", "%.16s is not possible here; allowed: %s", method, ret_allow);
+    if (!best)
+        return su_fail(err, SU_NOT_FOUND, "there is nothing at this address") ||
+               su_hint(err, "GET /v1/openapi.json lists every address");
+    if (!fill_params(best, arena, path, ret_params, err))
+        return false;
+    *ret = best->route;
+    return true;
+}

@@ -1,0 +1,6 @@
+/* The list of all routes.  Layer api. */
+#include "routes.h"
+
+const struct route *const all_routes[] = {
+    objects_routes, fetches_routes, status_routes, events_routes, people_routes, tokens_routes, sessions_routes, backups_routes,
+    openapi_routes, page_routes, NULL};

@@ -1,0 +1,10 @@
+/* Every table of routes.  Layer api.  A new resource adds its table here and in routes.c. */
+#pragma once
+#include "handler.h"
+
+extern const struct route status_routes[], events_routes[], openapi_routes[], page_routes[], people_routes[], tokens_routes[],
+    sessions_routes[], backups_routes[];
+extern const struct route objects_routes[], fetches_routes[];
+
+/* All of them, ended by NULL. */
+extern const struct route *const all_routes[];
