@@ -124,6 +124,12 @@ def test_kinds_of_receivers_works_on_any_table(cook: Any) -> None:
     assert [kind["categories"] for kind in result["clusters"]] == [{"a": 9}, {"b": 9}, {"c": 9}]
 
 
+def test_kinds_of_receivers_takes_other_columns_of_a_table_of_plays(cook: Any) -> None:
+    result, _ = cook("kinds-of-receivers", SAMPLE, category="kind", columns=["down", "yards"], clusters=2)
+    names = {name for kind in result["clusters"] for name in kind["categories"]}
+    assert names == {"pass", "run", "sack", "kneel"} and result["columns"] == ["down", "yards"]
+
+
 @needs_shared
 def test_kinds_of_receivers_works_on_share_prices(cook: Any) -> None:
     result, _ = cook("kinds-of-receivers", SHARED / "stocks-2003-2007.csv.gz", "stocks.csv.gz")
