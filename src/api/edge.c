@@ -282,9 +282,9 @@ static enum MHD_Result refuse(struct request *request)
     const char *expect = request_header(request, "Expect");
     bool is_first = request->phase == PHASE_HEAD || request->phase == PHASE_BEGIN;
     uint64_t left = request->content_length >= 0 ? (uint64_t)request->content_length - request->bytes_in : UINT64_MAX;
-    if (is_first && (!request->has_body || expect))
-        return send_reply(request);
-    if (left <= DISCARD_SHORT) {
+    if (is_first && request->has_body && expect)
+        return send_reply(request);     /* instead of "100 Continue"; ends the connection */
+    if (!request->has_body || left <= DISCARD_SHORT) {
         request->phase = PHASE_DISCARD;
         return MHD_YES;
     }
@@ -406,7 +406,8 @@ static enum MHD_Result on_head(struct request *request, const char *method, cons
     const struct route *route = request->route;
     if ((route->flags & ROUTE_EDGE) && !request->has_body) {
         route->handle(request, &request->reply);
-        return send_reply(request);
+        request->phase = PHASE_DISCARD;     /* a reply before the end of the request would cost the connection */
+        return MHD_YES;
     }
     request->phase = PHASE_BODY;
     if (route->body != BODY_STREAM)

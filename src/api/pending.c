@@ -1,12 +1,9 @@
 /* Stands in for modules that are not in the tree yet; goes when they are.  Layer api. */
 #include "aggregate/fetch.h"
-#include "aggregate/preview.h"
 #include "interact/run.h"
 
 #define ABSENT return su_fail(err, SU_UNAVAILABLE, "not built yet")
 void runs_stats(struct runs *runs, struct runs_stats *ret) { *ret = (struct runs_stats){0}; }
-bool preview_get(struct previews *previews, const char *tenant, const struct object_info *info, json_t **ret, struct su_err *err) { ABSENT; }
-const char *preview_topic(void) { return "preview"; }
 bool fetch_start(struct fetches *fetches, const struct fetch_start *what, char *ret_id, struct su_err *err) { ABSENT; }
 bool fetch_get(struct fetches *fetches, const char *tenant, const char *id, json_t **ret, struct su_err *err) { ABSENT; }
 bool fetch_list(struct fetches *fetches, const char *tenant, const char *cursor, int64_t limit, json_t **ret_items, char **ret_next, struct su_err *err) { ABSENT; }

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/blobref.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
@@ -186,7 +187,7 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    object_migrations, accounts_migrations, idempotency_migrations, NULL};
+    blobref_migrations, object_migrations, accounts_migrations, idempotency_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -208,6 +209,12 @@ static bool objects_part(struct serving *serving, struct su_err *err)
     return objects_open(serving->services.store, serving->services.bus, &options, &serving->services.objects, err);
 }
 static void objects_end(struct serving *serving) { objects_close(serving->services.objects); }
+
+static bool previews_part(struct serving *serving, struct su_err *err)
+{
+    return previews_open(serving->services.store, serving->services.bus, NULL, &serving->services.previews, err);
+}
+static void previews_end(struct serving *serving) { previews_close(serving->services.previews); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -240,6 +247,7 @@ static const struct part parts[] = {
     {"store", store_part, store_end},
     {"bus", bus_part, bus_end},
     {"objects", objects_part, objects_end},
+    {"previews", previews_part, previews_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"server", server_part, server_end},
