@@ -277,10 +277,12 @@ static bool announce(const struct serving *serving, struct su_err *err)
     const char *url = server_url(serving->services.server);
     SU_AUTO_FREE char *path = su_format("%s/server.json", serving->data);
     SU_AUTO_FREE char *text = su_format("{\"url\":\"%s\",\"pid\":%d,\"version\":\"" SURICATE_VERSION "\"}\n", url, getpid());
-    printf("ready %s\n", url);
+    if (!su_file_replace(path, su_str_of(text), 0644, err))
+        return false;
+    printf("ready %s\n", url);   /* whoever waits for this line finds the file there */
     fflush(stdout);
     su_log(SU_LOG_INFO, "server.ready", su_kv_text("url", url));
-    return su_file_replace(path, su_str_of(text), 0644, err);
+    return true;
 }
 
 static int block_signals(sigset_t *set)
