@@ -198,6 +198,17 @@ static bool check_version(json_t *notebook, struct su_err *err)
     return true;
 }
 
+bool notebook_join(json_t *notebook)
+{
+    size_t i;
+    json_t *cell;
+    json_array_foreach(json_object_get(notebook, "cells"), i, cell) {
+        if (json_is_object(cell))
+            join_cell(cell);
+    }
+    return json_is_object(notebook);
+}
+
 static void upgrade(json_t *notebook)
 {
     json_t *cells = json_object_get(notebook, "cells");
@@ -206,12 +217,7 @@ static void upgrade(json_t *notebook)
     if (is_old)
         json_object_set_new(notebook, "nbformat_minor", json_integer(NOTEBOOK_MINOR));
     fill_ids(cells, is_old);
-    size_t i;
-    json_t *cell;
-    json_array_foreach(cells, i, cell) {
-        if (json_is_object(cell))
-            join_cell(cell);
-    }
+    notebook_join(notebook);
     drop_transient(notebook);
 }
 

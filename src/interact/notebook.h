@@ -21,6 +21,9 @@ enum {
  * ids are renewed, transient keys dropped, unknown metadata kept.  A fault is
  * SU_INVALID with the JSON pointer in err->field. */
 bool notebook_parse(struct su_str text, json_t **ret, struct su_err *err);
+/* Text that stands in lists of lines, made one string each, in place (a notebook read by other means); false when it is
+ * no object. */
+bool notebook_join(json_t *notebook);
 /* The check alone, for a notebook in memory that says 4.5 or later. */
 bool notebook_check(const json_t *notebook, struct su_err *err);
 
