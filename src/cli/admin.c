@@ -78,7 +78,7 @@ const struct command server_commands[] = {
     {.name = "doctor", .summary = "check what this machine needs to run kernels",
      .details = "Says what is missing and how to get it. Exit status 1 when something necessary is missing.", .run = doctor_run},
     {.name = "backup", .arguments = "DIR", .summary = "make a consistent copy while the server runs",
-     .details = "DIR is a folder on the server's machine; it must not exist yet.",
+     .details = "DIR is a new or empty folder on the server's machine.",
      .arguments_min = 1, .arguments_max = 1, .run = run_backup},
     {.name = "restore", .arguments = "BACKUP --data DIR", .summary = "make a data folder from a backup",
      .details = "Works on files alone: no server may be running on DIR.",

@@ -123,12 +123,12 @@ void output_json(const json_t *value)
 
 void output_list_item(struct output_list *list, const json_t *item)
 {
-    fputs(list->has_items ? ",\n" : "[\n", stdout);
+    fputs(list->has_items ? ",\n" : "{\"items\": [\n", stdout);
     print_json(item, JSON_COMPACT);
     list->has_items = true;
 }
 
-void output_list_end(const struct output_list *list) { fputs(list->has_items ? "\n]\n" : "[]\n", stdout); }
+void output_list_end(const struct output_list *list) { fputs(list->has_items ? "\n]}\n" : "{\"items\": []}\n", stdout); }
 
 const char *output_size(uint64_t bytes, char text[static OUTPUT_TEXT])
 {

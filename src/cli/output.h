@@ -18,7 +18,7 @@ void output_table_print(const struct output_table *table, FILE *to);
 
 /* JSON as it is, two spaces deep, and a newline. */
 void output_json(const json_t *value);
-/* A list that may be long: begin, each item as it comes, end. */
+/* A list that may be long, as {"items": [...]}: each item as it comes, then the end. */
 struct output_list { bool has_items; };
 void output_list_item(struct output_list *list, const json_t *item);
 void output_list_end(const struct output_list *list);

@@ -134,18 +134,20 @@ static int run_runs_cancel(struct invocation *in, struct su_err *err)
     return EXIT_DONE;
 }
 
-static int run_runs_log(struct invocation *in, struct su_err *err)
-{
-    SU_AUTO_FREE char *path = run_path(invocation_argument(in, 0), "/log");
-    struct transfer_get get = {.path = path, .size = -1};
-    return transfer_get(in, &get, err) ? EXIT_DONE : COMMAND_FAILED;
-}
-
 /* The whole event stream from its start: what is there already, then what comes. */
 static int run_runs_watch(struct invocation *in, struct su_err *err)
 {
     SU_AUTO_JSON json_t *run = NULL;
     return follow_run(in, invocation_argument(in, 0), false, &run, err) ? start_status_of(run) : COMMAND_FAILED;
+}
+
+static int run_runs_log(struct invocation *in, struct su_err *err)
+{
+    if (invocation_has(in, "follow"))
+        return run_runs_watch(in, err);
+    SU_AUTO_FREE char *path = run_path(invocation_argument(in, 0), "/log");
+    struct transfer_get get = {.path = path, .size = -1};
+    return transfer_get(in, &get, err) ? EXIT_DONE : COMMAND_FAILED;
 }
 
 static int run_runs_notebook(struct invocation *in, struct su_err *err)
@@ -227,6 +229,10 @@ static const struct option_spec show_options[] = {
     {.name = "wait", .letter = 'w', .help = "wait for its end; the exit status says how it ended"},
     {.name = NULL},
 };
+static const struct option_spec log_options[] = {
+    {.name = "follow", .letter = 'f', .help = "print what it prints instead, as runs watch does"},
+    {.name = NULL},
+};
 static const struct option_spec notebook_options[] = {
     {.name = "output", .letter = 'o', .value = "FILE", .help = "write to FILE (default: standard output)"},
     {.name = NULL},
@@ -256,7 +262,7 @@ const struct command run_commands[] = {
     {.name = "runs cancel", .arguments = "RUN", .summary = "stop a run: interrupt, then terminate, then kill",
      .arguments_min = 1, .arguments_max = 1, .run = run_runs_cancel},
     {.name = "runs log", .arguments = "RUN", .summary = "print what happened in a run, a line each",
-     .arguments_min = 1, .arguments_max = 1, .run = run_runs_log},
+     .options = log_options, .arguments_min = 1, .arguments_max = 1, .run = run_runs_log},
     {.name = "runs watch", .arguments = "RUN", .summary = "print what a run prints, from its start until its end",
      .details = "Works on a run that has ended, too. The exit status says how it ended.",
      .arguments_min = 1, .arguments_max = 1, .run = run_runs_watch},
