@@ -30,14 +30,22 @@ json_t *keeper_settings(const struct keeper *keeper) {
     if (!is_plain) json_object_set_new(rlimits, "NPROC", json_integer((json_int_t)keeper->limits.processes + 1));
     if (keeper->limits.scratch_bytes) json_object_set_new(rlimits, "FSIZE", json_integer((json_int_t)keeper->limits.scratch_bytes));
     if (!cgroup_has_memory(&keeper->cgroup)) json_object_set_new(rlimits, "DATA", json_integer((json_int_t)keeper->limits.memory_bytes));
-    return json_pack("{s:o, s:b, s:O}", "rlimits", rlimits, "sandbox", (int)!is_plain, "filters", json_object_get(keeper->spec, "filters"));
+    json_t *settings = json_pack("{s:o, s:b, s:O}", "rlimits", rlimits, "sandbox", (int)!is_plain, "filters", json_object_get(keeper->spec, "filters"));
+    /* a zygote's child has its scratch by now; one that bubblewrap started mounts it itself */
+    bool is_alone = strcmp(su_json_string(keeper->spec, "mode", ""), "bwrap") == 0;
+    if (is_alone) json_object_set_new(settings, "scratch_bytes", json_integer((json_int_t)keeper->limits.scratch_bytes));
+    return settings;
 }
 
-static bool read_spec(struct keeper *keeper, struct su_err *err) {
+bool keeper_read_spec(const char *folder, json_t **ret, struct su_err *err) {
     char path[600];
     struct su_buf text SU_AUTO_BUF = SU_BUF(SPEC_MAX);
-    snprintf(path, sizeof path, "%s/spec.json", keeper->folder);
-    if (!su_file_read(path, SPEC_MAX, &text, err) || !su_json_parse(su_buf_str(&text), "spec.json", &keeper->spec, err)) return false;
+    snprintf(path, sizeof path, "%s/spec.json", folder);
+    return su_file_read(path, SPEC_MAX, &text, err) && su_json_parse(su_buf_str(&text), "spec.json", ret, err);
+}
+
+static bool take_spec(struct keeper *keeper, struct su_err *err) {
+    if (!keeper_read_spec(keeper->folder, &keeper->spec, err)) return false;
     snprintf(keeper->runtime, sizeof keeper->runtime, "%s", su_json_string(keeper->spec, "kernel_dir", ""));
     snprintf(keeper->socket_path, sizeof keeper->socket_path, "%s", su_json_string(keeper->spec, "socket", ""));
     keeper_read_limits(&keeper->limits, json_object_get(keeper->spec, "limits"));
@@ -68,29 +76,42 @@ static bool make_runtime(struct keeper *keeper, struct su_err *err) {
     return write_connection_file(keeper, err);
 }
 
+static void prepare(struct keeper *keeper, const char *folder) {
+    *keeper = (struct keeper){.folder_fd = -1, .runtime_fd = -1, .program_fd = -1, .listener = -1, .spool = {.fd = -1},
+        .event = SU_BUF(EVENT_MAX), .text = SU_BUF(2ULL * SOCKETS_MESSAGE_MAX)};
+    snprintf(keeper->folder, sizeof keeper->folder, "%s", folder);
+    link_init(&keeper->link);
+    process_init(&keeper->process);
+}
+
+static const char *name_of(const struct keeper *keeper) { return su_json_string(keeper->spec, "name", "kernel"); }
+
 static bool open_parts(struct keeper *keeper, struct su_err *err) {
     keeper->folder_fd = open(keeper->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (keeper->folder_fd < 0) return su_fail_errno(err, errno, "%s", keeper->folder);
-    if (!read_spec(keeper, err) || !spool_open(&keeper->spool, keeper->folder_fd, err)) return false;
+    if (!take_spec(keeper, err) || !spool_open(&keeper->spool, keeper->folder_fd, err)) return false;
     const char *program = su_json_string(keeper->spec, "init", "");
     keeper->program_fd = open(program, O_RDONLY | O_CLOEXEC);
     if (keeper->program_fd < 0) return su_fail_errno(err, errno, "%s", program);
     wire_key_make(&keeper->key);
     su_secret(keeper->session, 24);
     if (!make_runtime(keeper, err)) return false;
-    cgroup_open(&keeper->cgroup, json_object_get(keeper->spec, "cgroup"), su_json_string(keeper->spec, "name", "kernel"));
+    cgroup_open(&keeper->cgroup, json_object_get(keeper->spec, "cgroup"), name_of(keeper));
     if (!cgroup_limit(&keeper->cgroup, keeper->limits.memory_bytes, keeper->limits.processes))
         return su_fail(err, SU_INTERNAL, "the kernel's control group could not be limited");
     if (!orders_write_card(keeper, "", "", err)) return false;
     return link_listen(keeper->socket_path, &keeper->listener, err);
 }
 
+bool keeper_open_remains(struct keeper *keeper, const char *folder, struct su_err *err) {
+    prepare(keeper, folder);
+    if (!take_spec(keeper, err)) return false;
+    cgroup_open(&keeper->cgroup, json_object_get(keeper->spec, "cgroup"), name_of(keeper));
+    return true;
+}
+
 bool keeper_open(struct keeper *keeper, const char *folder, struct su_err *err) {
-    *keeper = (struct keeper){.folder_fd = -1, .runtime_fd = -1, .program_fd = -1, .listener = -1, .spool = {.fd = -1},
-        .event = SU_BUF(EVENT_MAX), .text = SU_BUF(2ULL * SOCKETS_MESSAGE_MAX)};
-    snprintf(keeper->folder, sizeof keeper->folder, "%s", folder);
-    link_init(&keeper->link);
-    process_init(&keeper->process);
+    prepare(keeper, folder);
     if (!open_parts(keeper, err)) return false;
     keeper->start_by = su_mono_ms() + START_MS;
     keeper->alone_since = su_mono_ms();

@@ -67,6 +67,9 @@ struct keeper {
 
 /* keeper.c */
 bool keeper_open(struct keeper *keeper, const char *folder, struct su_err *err);
+bool keeper_read_spec(const char *folder, json_t **ret, struct su_err *err);
+/* Only what ending_tidy needs, of a keeper that is dead. */
+bool keeper_open_remains(struct keeper *keeper, const char *folder, struct su_err *err);
 void keeper_run(struct keeper *keeper);
 void keeper_close(struct keeper *keeper);
 void keeper_read_limits(struct keeper_limits *limits, const json_t *object);

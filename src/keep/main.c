@@ -1,9 +1,12 @@
-/* suricate-keep: one kernel's keeper.  Layer keep; a process of its own.
+/* suricate-keep: a kernel's keeper, and the few things that must happen outside the server's process.
+ * Layer keep; a process of its own.
  *
- *   suricate-keep FOLDER      the folder holds spec.json, written by the server
+ *   suricate-keep keep FOLDER     keep the kernel that FOLDER/spec.json describes: detaches once it listens
+ *   suricate-keep zygote FOLDER   run spec's argv as spec's uid, detached, its output to FOLDER/log
+ *   suricate-keep run FOLDER      run it, wait, pass on its standard error and exit status
+ *   suricate-keep tidy FOLDER     remove what a dead keeper left: control group, sockets, folder
  *
- * It detaches; the program that was started ends with 0 once the keeper listens, else
- * with 1 and the reason on standard error.  Logs go to FOLDER/log. */
+ * It ends with 0, or with 1 and the reason on standard error. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -15,8 +18,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/fs.h"
 #include "base/log.h"
 #include "keep/keeper.h"
+
+enum { RUN_TIMEOUT_S = 30 };
 
 /* Few and small arenas, freed pages given back: a keeper waits most of its life. */
 static void tune_memory(void) {
@@ -26,10 +32,14 @@ static void tune_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }
 
-static void detach_streams(const char *folder) {
+static int open_log(const char *folder) {
     char path[600];
     snprintf(path, sizeof path, "%s/log", folder);
-    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static void detach_streams(const char *folder) {
+    int log = open_log(folder);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     dup2(null, 0);
     dup2(null, 1);
@@ -38,7 +48,7 @@ static void detach_streams(const char *folder) {
     if (null > 2) close(null);
 }
 
-static int keep(const char *folder, int started_fd) {
+static int keep_detached(const char *folder, int started_fd) {
     static struct keeper keeper;
     struct su_err err;
     if (!keeper_open(&keeper, folder, &err)) {
@@ -55,17 +65,7 @@ static int keep(const char *folder, int started_fd) {
     return 0;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 2) {
-        fprintf(stderr, "usage: suricate-keep FOLDER\n");
-        return 2;
-    }
-    tune_memory();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    umask(077);
-    syscall(SYS_close_range, 3U, ~0U, 0U);
+static int mode_keep(const char *folder) {
     int started[2];
     if (pipe2(started, O_CLOEXEC) < 0) return 1;
     pid_t pid = fork();
@@ -73,11 +73,64 @@ int main(int argc, char **argv) {
     if (pid == 0) {
         close(started[0]);
         setsid();
-        return keep(argv[1], started[1]);
+        return keep_detached(folder, started[1]);
     }
     close(started[1]);
     char byte;
     if (read(started[0], &byte, 1) == 1) return 0;
     waitpid(pid, NULL, 0);
     return 1;
+}
+
+static bool launch_from(const char *folder, int output, struct process *process) {
+    struct su_err err;
+    json_t *spec SU_AUTO_JSON = NULL;
+    process_init(process);
+    if (keeper_read_spec(folder, &spec, &err) && process_launch(process, spec, output, &err)) return true;
+    fprintf(stderr, "%s\n", err.message);
+    return false;
+}
+
+static int mode_zygote(const char *folder) {
+    struct process process;
+    int log SU_AUTO_FD = open_log(folder);
+    return launch_from(folder, log, &process) ? 0 : 1;
+}
+
+static int mode_run(const char *folder) {
+    struct process process;
+    int status = 0;
+    if (!launch_from(folder, 2, &process)) return 1;
+    for (int i = 0; i < RUN_TIMEOUT_S * 100; i++) {
+        if (waitpid(process.launcher, &status, WNOHANG) == process.launcher) return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+        usleep(10000);
+    }
+    fprintf(stderr, "it did not end within %d s\n", RUN_TIMEOUT_S);
+    kill(process.launcher, SIGKILL);
+    return 1;
+}
+
+static int mode_tidy(const char *folder) {
+    static struct keeper keeper;
+    struct su_err err;
+    if (!keeper_open_remains(&keeper, folder, &err)) fprintf(stderr, "%s\n", err.message);
+    ending_tidy(&keeper, true);
+    keeper_close(&keeper);
+    return 0;
+}
+
+static const struct { const char *name; int (*run)(const char *folder); } modes[] = {
+    {"keep", mode_keep}, {"zygote", mode_zygote}, {"run", mode_run}, {"tidy", mode_tidy}};
+
+int main(int argc, char **argv) {
+    tune_memory();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    umask(077);
+    syscall(SYS_close_range, 3U, ~0U, 0U);
+    for (size_t i = 0; argc == 3 && i < SU_COUNT(modes); i++)
+        if (strcmp(argv[1], modes[i].name) == 0) return modes[i].run(argv[2]);
+    fprintf(stderr, "usage: suricate-keep keep|zygote|run|tidy FOLDER\n");
+    return 2;
 }

@@ -98,7 +98,7 @@ _Noreturn static void become(const char **argv, const char **env, uid_t uid, int
     _exit(127);
 }
 
-static bool launch(struct process *process, const json_t *spec, int output, struct su_err *err) {
+bool process_launch(struct process *process, const json_t *spec, int output, struct su_err *err) {
     const char **argv SU_AUTO_FREE = texts(json_object_get(spec, "argv"));
     const char **env SU_AUTO_FREE = texts(json_object_get(spec, "env"));
     uid_t uid = (uid_t)su_json_int(spec, "uid", (int64_t)geteuid());
@@ -119,7 +119,7 @@ bool process_start(struct process *process, const json_t *spec, int kernel_dir_f
     if (pipe2(ends, O_CLOEXEC) < 0) return su_fail_errno(err, errno, "pipe");
     process->output = ends[0];
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    bool ok = launch(process, spec, ends[1], err);
+    bool ok = process_launch(process, spec, ends[1], err);
     close(ends[1]);
     return ok;
 }

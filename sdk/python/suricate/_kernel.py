@@ -12,6 +12,7 @@ child into the kernel.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import json
 import os
@@ -19,6 +20,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from typing import Any
 
 LIB = os.environ.get("SURICATE_LIB", "/opt/suricate/lib")
@@ -33,6 +35,11 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
 SYS_CAPSET = 126
 CAP_LAST = 40
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_BIND = 4096
 
 STREAM_CHUNK = 128 * 1024
 PIP_ADVICE = (
@@ -81,6 +88,31 @@ def set_limits(limits: dict[str, int]) -> None:
         resource.setrlimit(kind, (value, value))
 
 
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """mount(2)."""
+    check(libc.mount(source.encode(), target.encode(), kind.encode(), flags, data.encode()), f"mount {target}")
+
+
+def furnish_scratch(scratch_bytes: int) -> None:
+    """Home, /tmp and /dev/shm as parts of one file system of limited size, hidden under an empty folder."""
+    inodes = max(1024, min(scratch_bytes // 4096, 200_000))
+    mount("scratch", "/run/kernels", "tmpfs", MS_NOSUID | MS_NODEV, f"size={scratch_bytes},nr_inodes={inodes},mode=700")
+    for part, target in (("home", "/home/kernel"), ("tmp", "/tmp"), ("shm", "/dev/shm")):
+        os.mkdir("/run/kernels/" + part)
+        os.chmod("/run/kernels/" + part, 0o700 if part == "home" else 0o1777)
+        mount("/run/kernels/" + part, target, "", MS_BIND)
+    mount("none", "/run/kernels", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4096,nr_inodes=1,mode=555")
+
+
+def settle(settings: dict[str, Any]) -> None:
+    """Have a home, whoever made the walls around it."""
+    if settings.get("scratch_bytes"):
+        furnish_scratch(settings["scratch_bytes"])
+    home = os.environ.get("HOME", "/home/kernel")
+    os.makedirs(home, exist_ok=True)
+    os.chdir(home)
+
+
 def confine(settings: dict[str, Any]) -> None:
     """Limits, no capabilities, no new privileges, the system call filter."""
     set_limits(settings["rlimits"])
@@ -109,6 +141,7 @@ def become_kernel() -> None:
         os.dup2(source, target)
     os.close(null)
     os.close(output)
+    settle(settings)
     confine(settings)
     child = os.fork()
     if child:
@@ -131,8 +164,6 @@ def become_kernel() -> None:
 
 def leave(status: int) -> None:
     """End as the interpreter would, exit handlers included, without unwinding into the zygote's frames."""
-    import atexit
-
     try:
         atexit._run_exitfuncs()
         sys.__stdout__.flush()
@@ -159,6 +190,13 @@ def run_kernel(keeper: socket.socket, settings: dict[str, Any]) -> None:
             super().init_iopub(context)
             context.sockopts.clear()
 
+        def stop_listening(self) -> None:
+            """Stop the threads that take requests while the one for output still lives, or they may wait for it for ever."""
+            for thread in (self.control_thread, self.shell_channel_thread):
+                if thread and thread.is_alive():
+                    thread.stop()
+                    thread.join(timeout=2)
+
         def init_signal(self) -> None:
             super().init_signal()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -177,6 +215,7 @@ def run_kernel(keeper: socket.socket, settings: dict[str, Any]) -> None:
         app.shell.enable_matplotlib("inline")
     keeper.send(b"bound")
     keeper.close()
+    atexit.register(app.stop_listening)  # last registered, so before ipykernel's own, after those of user code
     app.start()
 
 
@@ -198,8 +237,20 @@ def __getattr__(name: str) -> Any:
         A printing loop thus runs at the pace of its reader and needs no memory.
         """
 
-        flush_timeout = 3600
         _unsent = 0
+
+        def flush(self) -> None:
+            """Wait until what was written is sent, however long the reader takes."""
+            publisher = self.pub_thread
+            if publisher is None or not publisher.thread.is_alive() or publisher.thread is threading.current_thread():
+                self._flush()
+                return
+            sent = threading.Event()
+            publisher.schedule(self._flush)
+            publisher.schedule(sent.set)
+            while not sent.wait(0.05):
+                if publisher._stopped or not publisher.thread.is_alive():
+                    return  # the kernel is shutting down: nobody will answer
 
         def write(self, string: str) -> int | None:
             if not isinstance(string, str) or (self._unsent + len(string) < STREAM_CHUNK):

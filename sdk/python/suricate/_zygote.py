@@ -35,10 +35,6 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
-MS_NOSUID = 2
-MS_NODEV = 4
-MS_NOEXEC = 8
-MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 SIOCSIFFLAGS = 0x8914
@@ -51,7 +47,6 @@ PRELOAD = (
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "ipykernel.iostream",
-    "ipykernel.pylab.backend_inline",
     "matplotlib_inline.backend_inline",
     "IPython.core.completer",
     "IPython.utils._process_posix",
@@ -86,6 +81,8 @@ def _load_kernel_module() -> ModuleType:
 kernel = _load_kernel_module()
 libc = kernel.libc
 check = kernel.check
+mount = kernel.mount
+SAFE = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 
 
 def preload() -> None:
@@ -120,11 +117,6 @@ def _warm_up() -> None:
         traceback.print_exc()
 
 
-def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """mount(2)."""
-    check(libc.mount(source.encode(), target.encode(), kind.encode(), flags, data.encode()), f"mount {target}")
-
-
 def raise_loopback() -> None:
     """Bring `lo` up in the new, otherwise empty network: ipykernel binds 127.0.0.1 in itself."""
     import fcntl
@@ -136,16 +128,11 @@ def raise_loopback() -> None:
 def furnish(name: str, scratch_bytes: int) -> None:
     """Arrange the child's own view: its processes, its scratch, its sockets, nobody else's."""
     mount("none", "/", "", MS_REC | MS_PRIVATE)
-    mount("/run/kernels/" + name, "/run/kernel", "", MS_BIND)
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    inodes = max(1024, min(scratch_bytes // 4096, 200_000))
-    mount("scratch", "/run/kernels", "tmpfs", MS_NOSUID | MS_NODEV, f"size={scratch_bytes},nr_inodes={inodes},mode=700")
-    for part, target in (("home", "/home/kernel"), ("tmp", "/tmp"), ("shm", "/dev/shm")):
-        os.mkdir("/run/kernels/" + part, 0o700 if part == "home" else 0o1777)
-        mount("/run/kernels/" + part, target, "", MS_BIND)
-    mount("none", "/run/kernels", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | 1, "size=4096,nr_inodes=1,mode=555")
-    mount("none", "/run/zygote", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | 1, "size=4096,nr_inodes=1,mode=555")
-    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+    mount("/run/kernels/" + name, "/run/kernel", "", kernel.MS_BIND)
+    mount("proc", "/proc", "proc", SAFE)
+    kernel.furnish_scratch(scratch_bytes)
+    mount("none", "/run/zygote", "tmpfs", SAFE | kernel.MS_RDONLY, "size=4096,nr_inodes=1,mode=555")
+    mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
 
 
 def unshare() -> None:
