@@ -3,7 +3,7 @@
 #include <string.h>
 #include "profile_private.h"
 
-enum { BUFFER_FIRST = 256 << 10, TEXT_ROOM = 16 /* decoder_read wants it */, LINE_SAMPLE = 400, RECORD_MAX = 16 << 20 };
+enum { BUFFER_FIRST = 256 << 10, TEXT_ROOM = 16 /* decoder_read wants it */, SLACK = 64, LINE_SAMPLE = 400, RECORD_MAX = 16 << 20 };
 
 static bool name_ends(struct su_str name, const char *end)
 {
@@ -52,12 +52,12 @@ static void make_room(struct profile *profile, bool *ret_is_full)
         memmove(profile->buffer, profile->buffer + profile->at, left);
         profile->at = 0;
         profile->end = left;
-        profile->is_moved = true;
     }
-    *ret_is_full = profile->end + TEXT_ROOM > profile->record_max;
+    *ret_is_full = profile->end >= profile->record_max;
     if (profile->capacity - profile->end >= TEXT_ROOM || *ret_is_full)
         return;
-    profile->capacity = profile->capacity * 2 < profile->record_max ? profile->capacity * 2 : profile->record_max;
+    size_t most = profile->record_max + SLACK;
+    profile->capacity = profile->capacity * 2 < most ? profile->capacity * 2 : most;
     profile->buffer = su_realloc(profile->buffer, profile->capacity + CSV_PADDING);
 }
 
@@ -75,7 +75,7 @@ static void stop_reading(struct profile *profile)
 bool profile_fill(struct profile *profile, bool *ret_is_full, struct su_err *err)
 {
     uint64_t text_max = profile->options->text_max ? profile->options->text_max : (uint64_t)64 << 30;
-    *ret_is_full = false;
+    *ret_is_full = profile->is_last && profile_left(profile) >= profile->record_max;
     if (profile->is_last)
         return true;
     make_room(profile, ret_is_full);
@@ -196,7 +196,7 @@ bool profile_run(decode_read_fn *read, void *arg, const struct profile_options *
     size_t record_max = options->record_max ? options->record_max : RECORD_MAX;
     struct profile profile = {
         .options = options, .decoder = decoder_new(read, arg, &options->decode), .record_max = record_max,
-        .capacity = record_max < BUFFER_FIRST ? record_max : BUFFER_FIRST, .warnings = json_array(), .sample = json_array()};
+        .capacity = (record_max < BUFFER_FIRST ? record_max : BUFFER_FIRST) + SLACK, .warnings = json_array(), .sample = json_array()};
     profile.buffer = su_alloc(profile.capacity + CSV_PADDING);
     SU_AUTO_JSON json_t *json = json_pack("{s:n, s:s, s:n, s:n, s:b, s:n, s:i, s:i, s:[], s:[]}", "kind", "encoding", "utf-8", "delimiter",
                                           "quote", "header", 0, "compression", "rows", 0, "ragged_rows", 0, "columns", "sample");

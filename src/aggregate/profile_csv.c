@@ -113,28 +113,39 @@ static void set_names(struct csv_pass *pass, const char *data, const struct csv_
 
 /* --- the beginning ---------------------------------------------------- */
 
-/* At least one whole line in the buffer, if the limit allows. */
-static bool fill_line(struct profile *profile, bool *ret_is_full, struct su_err *err)
+/* What dialect and header are told from: the beginning, or as much as a first line takes. */
+static size_t sniff_max(const struct profile *profile)
 {
-    *ret_is_full = false;
-    while (!profile->is_last && !*ret_is_full && memchr(profile->buffer, '\n', profile->end) == NULL
-           && memchr(profile->buffer, '\r', profile->end) == NULL)
-        if (!profile_fill(profile, ret_is_full, err))
+    size_t max = profile->capacity > PROFILE_SNIFF ? profile->capacity - CSV_PADDING : PROFILE_SNIFF;
+    return max < profile->record_max ? max : profile->record_max;
+}
+
+/* At least one whole line in the buffer, if the limit allows. */
+static bool fill_line(struct profile *profile, struct su_err *err)
+{
+    bool is_last, is_full = false;
+    for (;;) {
+        size_t window = profile_window(profile, sniff_max(profile), &is_last);
+        const char *text = profile->buffer + profile->at;
+        if (is_last || is_full || memchr(text, '\n', window) != NULL || memchr(text, '\r', window) != NULL)
+            return true;
+        if (!profile_fill(profile, &is_full, err))
             return false;
-    return true;
+    }
 }
 
 /* The widths of header and records, and whether there is a header: from a copy, for reading takes quotes out. */
 static void look_at_header(struct csv_pass *pass, size_t usual)
 {
     struct profile *profile = pass->profile;
-    size_t len = profile_left(profile), width = usual < PROFILE_COLUMNS_MAX ? usual : PROFILE_COLUMNS_MAX;
+    bool is_last;
+    size_t len = profile_window(profile, sniff_max(profile), &is_last), width = usual < PROFILE_COLUMNS_MAX ? usual : PROFILE_COLUMNS_MAX;
     SU_AUTO_FREE char *copy = su_alloc(len + CSV_PADDING);
     SU_AUTO_FREE struct csv_cell *cells = su_alloc(width * HEADER_ROWS * sizeof *cells);
     SU_AUTO_FREE uint32_t *widths = su_alloc(HEADER_ROWS * sizeof *widths);
     struct csv_rows rows = {.cells = cells, .widths = widths, .columns = width, .rows_max = HEADER_ROWS};
     memcpy(copy, profile->buffer + profile->at, len);
-    csv_read(&pass->dialect, copy, len, profile->is_last, &rows);
+    csv_read(&pass->dialect, copy, len, is_last, &rows);
     pass->has_header = pass->is_header_due = is_header(&rows, copy);
     pass->columns = usual;
     pass->is_header_ragged = rows.rows > 0 && widths[0] < usual;
@@ -214,18 +225,19 @@ static bool read_records(struct csv_pass *pass, struct su_err *err)
     struct profile *profile = pass->profile;
     for (;;) {
         char *data = profile->buffer + profile->at;
-        profile->at += csv_read(&pass->dialect, data, profile_left(profile), profile->is_last, &pass->batch);
+        bool is_last, is_full;
+        size_t window = profile_window(profile, profile->record_max, &is_last);
+        profile->at += csv_read(&pass->dialect, data, window, is_last, &pass->batch);
         count_batch(pass, data);
         if (pass->batch.is_unclosed)
             profile_warn(profile, "the quotes that open in record %llu never close", (unsigned long long)(pass->rows + pass->has_header));
         if (pass->batch.rows == pass->batch.rows_max)
             continue;
-        bool is_full;
-        if (profile->is_last)
+        if (is_last)
             return true;
         if (!profile_fill(profile, &is_full, err))
             return false;
-        if (is_full) {
+        if (pass->batch.rows == 0 && is_full) {
             profile_warn(profile, "record %llu is longer than %zu MiB (lines without an end, or quotes that never close): nothing from it on was read",
                          (unsigned long long)(pass->rows + pass->has_header + 1), profile->record_max >> 20);
             profile->is_partial = true;
@@ -280,12 +292,14 @@ bool profile_csv(struct profile *profile, json_t *json, bool *ret_is_it, struct 
 {
     struct csv_pass pass = {.profile = profile, .names = json_array()};
     size_t usual;
-    bool is_even, is_full, ok = true;
-    if (profile->options->hint == PROFILE_CSV && !fill_line(profile, &is_full, err)) {
+    bool is_even, ok = true;
+    if (profile->options->hint == PROFILE_CSV && !fill_line(profile, err)) {
         json_decref(pass.names);
         return false;
     }
-    csv_sniff(profile->buffer + profile->at, profile_left(profile), profile->is_last, ",;\t|", &pass.dialect, &usual, &is_even);
+    bool is_last;
+    size_t window = profile_window(profile, sniff_max(profile), &is_last);
+    csv_sniff(profile->buffer + profile->at, window, is_last, ",;\t|", &pass.dialect, &usual, &is_even);
     *ret_is_it = is_table(profile, usual, is_even);
     if (*ret_is_it) {
         look_at_header(&pass, usual);

@@ -94,8 +94,9 @@ static bool read_row(struct json_pass *pass, struct su_err *err)
         pass->is_done = true;
         return true;
     }
-    size_t used;
-    switch (json_rows_read(pass->rows, profile->buffer + profile->at, profile_left(profile), profile->is_last, &used)) {
+    bool is_last;
+    size_t used, window = profile_window(profile, profile->record_max, &is_last);
+    switch (json_rows_read(pass->rows, profile->buffer + profile->at, window, is_last, &used)) {
     case JSON_ROWS_ROW:
         take_sample(pass, used);
         profile->at += used;
