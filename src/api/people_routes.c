@@ -20,10 +20,11 @@ static const struct su_field tenant_fields[] = {
     SU_FIELD(struct tenant_body, name, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = 47, .help = "a-z, 0-9, dot, - and _"),
     SU_FIELD_END};
 
-static void reply_items(struct reply *reply, bool is_done, json_t *items, const struct su_err *err)
+/* items by its address: a call among the arguments sets it, in whatever order they are evaluated. */
+static void reply_items(struct reply *reply, bool is_done, json_t *const *items, const struct su_err *err)
 {
     if (is_done)
-        reply_list(reply, items, NULL);
+        reply_list(reply, *items, NULL);
     else
         reply_error(reply, err);
 }
@@ -32,7 +33,7 @@ static void get_users(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *items = NULL;
-    reply_items(reply, accounts_user_list(request_services(request)->accounts, request_tenant(request), &items, &err), items, &err);
+    reply_items(reply, accounts_user_list(request_services(request)->accounts, request_tenant(request), &items, &err), &items, &err);
 }
 
 static bool user_make(struct request *request, json_t **ret, struct su_err *err)
@@ -105,7 +106,7 @@ static void get_tenants(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *items = NULL;
-    reply_items(reply, check_system(request, &err) && accounts_tenant_list(request_services(request)->accounts, &items, &err), items, &err);
+    reply_items(reply, check_system(request, &err) && accounts_tenant_list(request_services(request)->accounts, &items, &err), &items, &err);
 }
 
 static void post_tenant(struct request *request, struct reply *reply)
