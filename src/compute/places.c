@@ -28,8 +28,8 @@ static char *first_of(char *list[], int mode) {
 static char *find_program(const char *given, const char *name) {
     if (given) return su_strdup(given);
     char *exe SU_AUTO_FREE = su_exe_dir();
-    return first_of((char *[]){su_format("%s/%s", exe, name), su_format("%s/src/keep/%s", exe, name), su_format("%s/../src/keep/%s", exe, name),
-        su_format("%s/../keep/%s", exe, name), su_format("%s/../libexec/suricate/%s", exe, name), su_format("%s/../lib/suricate/%s", exe, name), NULL}, X_OK);
+    return first_of((char *[]){su_format("%s/%s", exe, name), su_format("%s/../../%s", exe, name),
+        su_format("%s/../libexec/suricate/%s", exe, name), su_format("%s/../lib/suricate/%s", exe, name), NULL}, X_OK);
 }
 
 static char *find_init(const char *keeper) {

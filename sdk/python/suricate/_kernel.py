@@ -40,6 +40,10 @@ MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
 MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
 
 STREAM_CHUNK = 128 * 1024
 PIP_ADVICE = (
@@ -93,6 +97,16 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
     check(libc.mount(source.encode(), target.encode(), kind.encode(), flags, data.encode()), f"mount {target}")
 
 
+def unshare(flags: int) -> None:
+    """New namespaces, with the same uid inside and nothing mounted here seen outside."""
+    uid, gid = os.getuid(), os.getgid()
+    check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | flags), "unshare")
+    for path, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open("/proc/self/" + path, "w") as file:
+            file.write(text)
+    mount("none", "/", "", MS_REC | MS_PRIVATE)
+
+
 def furnish_scratch(scratch_bytes: int) -> None:
     """Home, /tmp and /dev/shm as parts of one file system of limited size, hidden under an empty folder."""
     inodes = max(1024, min(scratch_bytes // 4096, 200_000))
@@ -107,6 +121,7 @@ def furnish_scratch(scratch_bytes: int) -> None:
 def settle(settings: dict[str, Any]) -> None:
     """Have a home, whoever made the walls around it."""
     if settings.get("scratch_bytes"):
+        unshare(0)
         furnish_scratch(settings["scratch_bytes"])
     home = os.environ.get("HOME", "/home/kernel")
     os.makedirs(home, exist_ok=True)

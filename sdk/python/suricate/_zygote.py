@@ -29,14 +29,10 @@ import time
 import traceback
 from types import ModuleType
 
-CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
-CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
-MS_REC = 16384
-MS_PRIVATE = 1 << 18
 SIOCSIFFLAGS = 0x8914
 IFF_UP_RUNNING = 0x41
 SOCKET_PATH = "/run/zygote/socket"
@@ -127,22 +123,11 @@ def raise_loopback() -> None:
 
 def furnish(name: str, scratch_bytes: int) -> None:
     """Arrange the child's own view: its processes, its scratch, its sockets, nobody else's."""
-    mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("/run/kernels/" + name, "/run/kernel", "", kernel.MS_BIND)
     mount("proc", "/proc", "proc", SAFE)
     kernel.furnish_scratch(scratch_bytes)
     mount("none", "/run/zygote", "tmpfs", SAFE | kernel.MS_RDONLY, "size=4096,nr_inodes=1,mode=555")
     mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
-
-
-def unshare() -> None:
-    """New user, pid, mount, network, ipc and uts namespaces; the same uid inside."""
-    uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    check(libc.unshare(flags), "unshare")
-    for path, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open("/proc/self/" + path, "w") as file:
-            file.write(text)
 
 
 def reseed() -> None:
@@ -154,7 +139,7 @@ def reseed() -> None:
 def child(name: str, scratch_bytes: int, answer: socket.socket) -> None:
     """In the forked child: never returns."""
     try:
-        unshare()
+        kernel.unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
         if os.fork():
             os._exit(0)
         furnish(name, scratch_bytes)
