@@ -441,7 +441,7 @@ static struct ranked *rank(const struct column *column, enum column_kind kind, s
         /* Lossy: only what is surely frequent, not what happened to come last. */
         if (entry->hash == 0 || entry->class == VALUE_NULL || (tally->is_lossy && entry->count <= tally->error / 2 + 1))
             continue;
-        ranked[count] = (struct ranked){.entry = entry, .text = tally->texts + entry->text, .count = entry->count};
+        ranked[count] = (struct ranked){.entry = entry, .text = tally->texts ? tally->texts + entry->text : "", .count = entry->count};
         if (kind == KIND_NUMBER)
             ranked[count].number = number_of_entry(entry);
         else if (kind != KIND_TEXT)

@@ -9,7 +9,7 @@ enum { FRAMES_MAX = 32 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct wire_key key = {.text = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
-    struct su_str frames[FRAMES_MAX];
+    struct su_str frames[FRAMES_MAX] = {{NULL, 0}};
     size_t count = 0;
     for (size_t at = 0; at < size && count < FRAMES_MAX; count++) {
         size_t length = data[at++];
