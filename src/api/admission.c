@@ -32,6 +32,9 @@ static bool bad_head(struct su_err *err, const char *field, const char *message)
 static bool check_framing(struct request *request, struct su_err *err)
 {
     size_t lengths = count_header(request, "Content-Length"), codings = count_header(request, "Transfer-Encoding");
+    request->has_body = lengths || codings;
+    if (codings && request->is_http10)
+        return bad_head(err, "Transfer-Encoding", "is not part of HTTP/1.0");
     if (lengths > 1)
         return bad_head(err, "Content-Length", "is given more than once");
     if (codings > 1)
@@ -243,13 +246,17 @@ static bool check_body(struct request *request, struct su_err *err)
     return true;
 }
 
+bool request_check_head(struct request *request, struct su_err *err)
+{
+    request->must_close = !check_headers(request, err) || !check_framing(request, err);
+    return !request->must_close;
+}
+
 bool request_admit(struct request *request, const struct router *router, struct su_err *err)
 {
     struct su_str path, query;
     struct uri_path segments;
     char allow[ROUTE_ALLOW_SIZE];
-    if (!check_framing(request, err) || !check_headers(request, err))
-        return false;
     if (request->uri.len > request->services->limits->uri_bytes)
         return su_fail_slug(err, "uri-too-long", "the address has %zu bytes, at most %llu are taken", request->uri.len,
                             (unsigned long long)request->services->limits->uri_bytes);

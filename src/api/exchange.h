@@ -82,6 +82,9 @@ struct request {
     char method[REQUEST_METHOD_SIZE];
     char id[16];
     struct su_str uri;              /* as it came */
+    const char *uri_end;            /* where its last byte stood in the library's buffer */
+    bool must_close;                /* the head can be read in two ways: what follows is not trusted */
+    bool is_http10;
     struct header *headers;
     size_t header_count;
     int64_t content_length;         /* -1: chunked or none */
@@ -117,6 +120,8 @@ struct request {
     struct request *park_next, *park_previous;
 };
 
+/* Host, framing and headers: what two parsers could read in two ways is refused, and the connection ends. */
+bool request_check_head(struct request *request, struct su_err *err);
 /* Parse the head into route, params, query and identity, and check what can be
  * checked before the body.  False: err is the reply. */
 bool request_admit(struct request *request, const struct router *router, struct su_err *err);
