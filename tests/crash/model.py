@@ -83,7 +83,11 @@ def compare(session: requests.Session, url: str, names: list[Name]) -> list[str]
     """Faults of the server after a crash, none when it kept its word.  Settles what was in flight."""
     faults = []
     for name in names:
-        answer = session.get(url + name.path, timeout=30)
+        try:
+            answer = session.get(url + name.path, timeout=30)
+        except requests.RequestException as error:
+            faults.append(f"{name.path}: {error}")
+            continue
         if answer.status_code == 404:
             found = ABSENT
         elif answer.status_code == 200:

@@ -6,7 +6,7 @@
  * Tests; called from any thread of the server.
  *
  *   POWERCUT_ROOT    the data directory; POWERCUT_SHADOW: an empty folder beside it
- *   POWERCUT_IGNORE  "blobs", "folders" or "database": syncs of this kind do nothing, as if forgotten in the code.
+ *   POWERCUT_IGNORE  "blobs", "folders", "blob-folders" or "database": syncs of this kind do nothing, as if forgotten in the code.
  *                    The crash test must notice each of them.
  *
  * In the shadow: root (the key of the data directory), files/KEY (content), folders/KEY (a line "f|d KEY NAME" per
@@ -166,6 +166,8 @@ static bool is_ignored(const char *path, bool is_folder)
         return false;
     if (strcmp(ignored, "folders") == 0)
         return is_folder;
+    if (strcmp(ignored, "blob-folders") == 0)
+        return is_folder && strstr(path, "/blobs");
     if (is_folder)
         return false;
     const char *where = strcmp(ignored, "blobs") == 0 ? "/blobs/" : strcmp(ignored, "database") == 0 ? "suricate.db" : "//";
