@@ -36,6 +36,15 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/connection.h"
+#include "compute/kernel.h"
+#include "interact/notebooks.h"
+#include "interact/recipes.h"
+#include "interact/run.h"
+#include "cli/locate.h"
+#include "compute/kernel.h"
+#include "interact/notebooks.h"
+#include "interact/recipes.h"
+#include "interact/run.h"
 #include "store/store.h"
 
 enum { LIST_MAX = 64, UPKEEP_MS = 1000, SWEEP_MS = 5 * 60 * 1000, END_S = 10 };
@@ -187,7 +196,8 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    blobref_migrations, object_migrations, accounts_migrations, idempotency_migrations, NULL};
+    blobref_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
+    idempotency_migrations, run_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -216,11 +226,76 @@ static bool previews_part(struct serving *serving, struct su_err *err)
 }
 static void previews_end(struct serving *serving) { previews_close(serving->services.previews); }
 
+static bool fetches_part(struct serving *serving, struct su_err *err)
+{
+    const struct fetches_options options = {
+        .size_max = serving->options.limits.fetch_bytes, .time_max_s = (uint32_t)serving->options.limits.fetch_s,
+        .allow = serving->options.allow_fetch};
+    return fetches_open(serving->services.store, serving->services.objects, serving->services.bus, &options, &serving->services.fetches, err);
+}
+static void fetches_end(struct serving *serving) { fetches_close(serving->services.fetches); }
+
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
     return accounts_open(serving->services.store, serving->services.limits, &serving->services.accounts, err);
 }
 static void accounts_end(struct serving *serving) { accounts_close(serving->services.accounts); }
+
+/* Without a Python environment the server does all but run notebooks. */
+static bool compute_part(struct serving *serving, struct su_err *err)
+{
+    const struct options *options = &serving->options;
+    serving->share = locate_share(options->share);
+    serving->environment = locate_environment(options->environment, serving->share);
+    const struct compute_config config = {
+        .data_dir = serving->data, .runtime_dir = options->runtime, .share_dir = serving->share, .environment_dir = serving->environment,
+        .keeper_path = options->keeper, .kernel_uid = (uint32_t)options->kernel_uid, .warm = (uint32_t)options->warm,
+        .unsafe_no_sandbox = options->unsafe_no_sandbox};
+    struct su_err why;
+    if (serving->environment && compute_open(&config, &serving->services.compute, &why))
+        return true;
+    if (!serving->environment)
+        su_fail(&why, SU_NOT_FOUND, "there is no Python environment; packaging/environment makes one");
+    su_log(SU_LOG_WARNING, "server.no_kernels", su_kv_text("message", why.message), su_kv_text("hint", why.hint));
+    return true;
+}
+static void compute_end(struct serving *serving)
+{
+    if (serving->services.compute)
+        compute_close(serving->services.compute);
+}
+
+static bool notebooks_part(struct serving *serving, struct su_err *err)
+{
+    return notebooks_open(serving->services.objects, &serving->services.notebooks, err);
+}
+static void notebooks_end(struct serving *serving) { notebooks_close(serving->services.notebooks); }
+
+static bool recipes_part(struct serving *serving, struct su_err *err)
+{
+    SU_AUTO_FREE char *dir = su_format("%s/recipes", serving->share);
+    return recipes_open(serving->services.objects, serving->services.previews, dir, &serving->services.recipes, err);
+}
+static void recipes_end(struct serving *serving) { recipes_close(serving->services.recipes); }
+
+static bool issue_token(void *arg, const char *tenant, const char *run, const char *user, int64_t lifetime_ms, char **ret, struct su_err *err)
+{
+    char token[ACCOUNT_TOKEN_SIZE];
+    if (!accounts_run_token_new(arg, tenant, run, user, lifetime_ms, token, err))
+        return false;
+    *ret = su_strdup(token);
+    return true;
+}
+static void end_token(void *arg, const char *tenant, const char *run) { accounts_run_token_end(arg, tenant, run); }
+
+static bool runs_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
+    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued};
+    return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
+}
+static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
 
 static bool events_part(struct serving *serving, struct su_err *err)
 {
@@ -231,9 +306,11 @@ static void events_end(struct serving *serving) { events_close(serving->services
 
 static bool server_part(struct serving *serving, struct su_err *err)
 {
-    const struct server_config config = {
+    struct server_config config = {
         .listen = serving->options.listen, .public_host = serving->options.public_host,
         .insecure_listen = serving->options.insecure_listen};
+    SU_AUTO_FREE char *socket = serving->services.compute ? su_format("%s/api.sock", compute_api_dir(serving->services.compute)) : NULL;
+    config.kernel_socket = socket;
     return server_open(&config, &serving->services, all_routes, &serving->services.server, err);
 }
 static void server_end(struct serving *serving)
@@ -248,8 +325,17 @@ static const struct part parts[] = {
     {"bus", bus_part, bus_end},
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
+    {"fetches", fetches_part, fetches_end},
     {"accounts", accounts_part, accounts_end},
+    {"compute", compute_part, compute_end},
+    {"notebooks", notebooks_part, notebooks_end},
+    {"recipes", recipes_part, recipes_end},
+    {"runs", runs_part, runs_end},
     {"events", events_part, events_end},
+    {"compute", compute_part, compute_end},
+    {"notebooks", notebooks_part, notebooks_end},
+    {"recipes", recipes_part, recipes_end},
+    {"runs", runs_part, runs_end},
     {"server", server_part, server_end},
 };
 
@@ -298,6 +384,10 @@ static int block_signals(sigset_t *set)
 
 static void upkeep(struct serving *serving, int64_t *swept_ms)
 {
+    if (serving->services.compute)
+        compute_upkeep(serving->services.compute);
+    if (serving->services.compute)
+        compute_upkeep(serving->services.compute);
     if (su_mono_ms() - *swept_ms < SWEEP_MS)
         return;
     *swept_ms = su_mono_ms();
