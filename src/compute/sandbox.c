@@ -97,6 +97,7 @@ json_t *sandbox_argv(const struct places *places, enum sandbox_use use, const ch
     add_system(argv, places, network);
     add_words(argv, furniture);
     add_own(argv, places, use, own_folder);
+    add(argv, "--remount-ro", "/dev", NULL);
     add(argv, "--remount-ro", "/", NULL);
     add(argv, "--chdir", use == SANDBOX_KERNEL ? "/home/kernel" : "/", "--");
     add_words(argv, command);

@@ -23,7 +23,9 @@ static void *open_one(struct sockets *sockets, enum channel channel) {
     set_int(socket, ZMQ_LINGER, 0);
     set_int(socket, ZMQ_RCVHWM, QUEUE_LENGTH);
     set_int(socket, ZMQ_SNDHWM, QUEUE_LENGTH);
-    set_int(socket, ZMQ_RECONNECT_IVL, -1);
+    /* Days: never, in effect. Its own word for never (-1) drops what was received but not yet read,
+       and fails an assertion when a kernel dies in the middle of a message (4.3.4). */
+    set_int(socket, ZMQ_RECONNECT_IVL, 1000000000);
     int64_t largest = SOCKETS_MESSAGE_MAX;
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     /* input_request finds the stdin socket by the identity of the shell request */

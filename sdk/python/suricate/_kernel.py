@@ -268,6 +268,8 @@ def __getattr__(name: str) -> Any:
                     return  # the kernel is shutting down: nobody will answer
 
         def write(self, string: str) -> int | None:
+            if isinstance(string, str) and not string.isascii():
+                string = string.encode("utf-8", "replace").decode()  # a lone surrogate would stop the sender
             if not isinstance(string, str) or (self._unsent + len(string) < STREAM_CHUNK):
                 self._unsent += len(string) if isinstance(string, str) else 0
                 return super().write(string)
