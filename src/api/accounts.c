@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -273,7 +274,6 @@ static bool insert_main(struct sql *db, void *arg, struct su_err *err)
            sql_run(db, err, "INSERT INTO users VALUES ('main', 'owner', NULL, ?1, ?2)", sql_int(SCOPES_ALL), sql_int(now));
 }
 
-/* The file is the only copy of the token: without it (a crash at the wrong moment) a new one is made. */
 static bool first_start(struct accounts *accounts, struct su_err *err)
 {
     int64_t tenants, tokens;
@@ -284,7 +284,9 @@ static bool first_start(struct accounts *accounts, struct su_err *err)
             !sql_get_int(db, 0, &tokens, err, "SELECT count(*) FROM credentials WHERE kind = ?1", sql_int(CREDENTIAL_TOKEN)))
             return false;
     }
-    if (tenants && tokens)
+    /* The file is the only copy of the token. Without it (a restored backup, a crash right here) nobody could get in:
+     * whoever owns the folder gets a new one. */
+    if (tenants && tokens && access(path, F_OK) == 0)
         return true;
     if (!tenants && !store_write(accounts->store, insert_main, NULL, err))
         return false;

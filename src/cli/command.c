@@ -76,10 +76,11 @@ static void parser_add(struct parser *parser, const struct option_spec *specs)
         parser->specs[at] = specs;
         parser->longs[at] = (struct option){.name = specs->name, .val = LONG_BASE + at,
                                             .has_arg = specs->value ? required_argument : no_argument};
-        if (specs->letter) {
-            char text[3] = {specs->letter, specs->value ? ':' : '\0', '\0'};
-            strcat(parser->shorts, text);
-        }
+        size_t end = strlen(parser->shorts);
+        if (specs->letter)
+            parser->shorts[end++] = specs->letter;
+        if (specs->letter && specs->value)
+            parser->shorts[end] = ':';
     }
 }
 

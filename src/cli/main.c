@@ -108,8 +108,9 @@ int main(int argc, char **argv)
         help_overview(stdout, NULL);
         return EXIT_DONE;
     }
+    char version[] = "version";
     if (strcmp(argv[1], "--version") == 0)
-        argv[1] = (char[]){"version"};
+        argv[1] = version;
     const struct command *command = command_find(argc, argv, &words);
     if (!command)
         return incomplete(argc, argv);

@@ -36,10 +36,6 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "cli/connection.h"
-#include "compute/kernel.h"
-#include "interact/notebooks.h"
-#include "interact/recipes.h"
-#include "interact/run.h"
 #include "cli/locate.h"
 #include "compute/kernel.h"
 #include "interact/notebooks.h"
@@ -197,7 +193,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, run_migrations, NULL};
+    idempotency_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -327,10 +323,6 @@ static const struct part parts[] = {
     {"previews", previews_part, previews_end},
     {"fetches", fetches_part, fetches_end},
     {"accounts", accounts_part, accounts_end},
-    {"compute", compute_part, compute_end},
-    {"notebooks", notebooks_part, notebooks_end},
-    {"recipes", recipes_part, recipes_end},
-    {"runs", runs_part, runs_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},
     {"notebooks", notebooks_part, notebooks_end},
@@ -384,8 +376,6 @@ static int block_signals(sigset_t *set)
 
 static void upkeep(struct serving *serving, int64_t *swept_ms)
 {
-    if (serving->services.compute)
-        compute_upkeep(serving->services.compute);
     if (serving->services.compute)
         compute_upkeep(serving->services.compute);
     if (su_mono_ms() - *swept_ms < SWEEP_MS)
