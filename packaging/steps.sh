@@ -5,6 +5,11 @@
 
 steps_log=$(mktemp -t suricate-steps.XXXXXX)
 steps_number=0
+steps_last=true
+trap '$steps_last; rm -f "$steps_log"' EXIT
+
+# What to do when the script ends, whichever way; the last one given counts.
+at_exit() { steps_last=$1; }
 
 say() { printf '%s\n' "$*"; }
 fail() {
