@@ -19,6 +19,11 @@ static struct MHD_Response *response;
 static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                               const char *version, const char *data, size_t *size, void **request)
 {
+    static int seen;
+    if (!*request) {                /* an answer on the first call would close the connection */
+        *request = &seen;
+        return MHD_YES;
+    }
     return MHD_queue_response(connection, MHD_HTTP_OK, response);
 }
 
