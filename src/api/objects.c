@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "handler.h"
+#include "interact/run.h"
 
 /* The route's key; version from ?version=, 0 when absent. */
 static bool key_of(struct request *request, struct object_key *ret, struct su_err *err)
@@ -104,6 +105,15 @@ static void view_preview(struct request *request, struct reply *reply, const str
     }
 }
 
+/* A replay's reads get the versions that the original read. */
+static void pin_version(struct request *request, struct object_key *key)
+{
+    const struct identity *who = request_identity(request);
+    struct runs *runs = request_services(request)->runs;
+    if (runs && who->run[0] && key->version == 0)
+        run_pinned_version(runs, who->tenant, who->run, key->name, &key->version);
+}
+
 static void get_object(struct request *request, struct reply *reply)
 {
     static const struct { const char *name; void (*show)(struct request *, struct reply *, const struct object_key *); } views[] = {
@@ -114,6 +124,7 @@ static void get_object(struct request *request, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
+    pin_version(request, &key);
     const char *view = request_query(request, "view");
     for (size_t i = 0; i < SU_COUNT(views); i++)
         if (strcmp(view ? view : "content", views[i].name) == 0) {
