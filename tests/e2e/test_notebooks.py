@@ -102,7 +102,7 @@ def test_older_minors_are_upgraded_and_version_three_is_converted(shared_server:
     theirs = nbformat.convert(nbformat.from_dict(copy.deepcopy(third)), 4)
     nbformat.validate(mine)
     assert [cell["cell_type"] for cell in mine["cells"]] == [cell["cell_type"] for cell in theirs["cells"]]
-    assert "".join(mine["cells"][1]["source"]) == theirs["cells"][1]["source"]
+    assert "".join(mine["cells"][1]["source"]) == "".join(theirs["cells"][1]["source"])
     assert mine["cells"][1]["outputs"][1]["data"].keys() == theirs["cells"][1]["outputs"][1]["data"].keys()
 
 
