@@ -23,9 +23,16 @@
 enum { ZYGOTE_PATIENCE_MS = 60000, REFILL_AFTER_MS = 250, TICK_MS = 1000, STARTING_TICK_MS = 50, SPEC_MAX = 1024 * 1024 };
 #define ZYGOTE_LEASE_S "60"
 
-/* A zygote serves one tenant, environment, library and user. */
+static json_t *zygote_argv(const struct places *places, const char *folder) {
+    const char *const command[] = {places->python, "-P", "/opt/suricate/lib/suricate/_zygote.py", ZYGOTE_LEASE_S, NULL};
+    return sandbox_argv(places, SANDBOX_ZYGOTE, folder, false, command);
+}
+
+/* A zygote serves one tenant, environment, library, sandbox and user; a server that differs in any starts its own. */
 static void make_key(const struct places *places, const char *tenant, char key[static 20]) {
-    char *text SU_AUTO_FREE = su_format("%s\n%s\n%s\n%u", tenant, places->environment, places->lib_hash, places->uid);
+    json_t *argv SU_AUTO_JSON = zygote_argv(places, "");
+    char *sandbox SU_AUTO_FREE = su_json_text(argv);
+    char *text SU_AUTO_FREE = su_format("%s\n%s\n%u", tenant, sandbox, places->uid);
     uint8_t digest[SU_SHA256_SIZE];
     su_sha256_of(text, strlen(text), digest);
     su_hex(digest, 6, key);
@@ -85,10 +92,9 @@ static bool claim_zygote(const char *folder, int *ret_fd) {
 static bool start_zygote(struct compute *compute, const char *folder, struct su_err *err) {
     const struct places *places = &compute->places;
     char *spec_folder SU_AUTO_FREE = su_format("%s.start", folder);
-    const char *const command[] = {places->python, "-P", "/opt/suricate/lib/suricate/_zygote.py", ZYGOTE_LEASE_S, NULL};
     if (mkdir(folder, 0700) < 0 && errno != EEXIST) return su_fail_errno(err, errno, "%s", folder);
     if (places->uid != geteuid() && lchown(folder, places->uid, places->uid) < 0) return su_fail_errno(err, errno, "%s", folder);
-    json_t *spec = json_pack("{s:o, s:[], s:i}", "argv", sandbox_argv(places, SANDBOX_ZYGOTE, folder, false, command), "env", "uid", (int)places->uid);
+    json_t *spec = json_pack("{s:o, s:[], s:i}", "argv", zygote_argv(places, folder), "env", "uid", (int)places->uid);
     return launch_prepare(spec_folder, spec, err) && launch_keeper(places, "zygote", spec_folder, err);
 }
 
@@ -131,12 +137,12 @@ static void adopt_one(struct compute *compute, const char *name) {
         su_dir_remove(folder, &err);
         return;
     }
-    bool is_fit = compute->warm && strcmp(su_json_string(spec, "mode", ""), "zygote") == 0 && strcmp(su_json_string(spec, "lib", ""), compute->places.lib_hash) == 0 &&
+    bool is_fit = compute->warm && strcmp(su_json_string(spec, "mode", ""), "zygote") == 0 &&
         (uint64_t)su_json_int(json_object_get(spec, "limits"), "scratch_bytes", 0) == compute->limits.scratch_bytes;
     if (is_fit) {
         SU_LOCKED(&compute->lock);
         struct pool *pool = pool_of(compute, su_json_string(spec, "tenant", ""));
-        is_fit = pool && pool->count < compute->warm && pool->count < WARM_MAX;
+        is_fit = pool && pool->count < compute->warm && strstr(su_json_string(spec, "zygote", ""), pool->key);
         if (is_fit) {
             struct warm *warm = &pool->list[pool->count++];
             warm->fd = fd;

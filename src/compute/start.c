@@ -26,7 +26,6 @@ static json_t *base_spec(struct compute *compute, const char *name, const struct
         "lease_s", (int)compute->lease_s, "cgroup", compute->groups, "limits", limits_json(limits));
     json_object_set_new(spec, "kernels_dir", json_sprintf("%s/run/kernels", places->data));
     json_object_set_new(spec, "filters", json_pack("[s, s]", FILTER_LIST, FILTER_ARGUMENTS));
-    json_object_set_new(spec, "lib", json_string(places->lib_hash));
     return spec;
 }
 

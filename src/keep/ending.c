@@ -1,4 +1,5 @@
 /* Stopping a kernel, why it ended, and what it leaves behind.  Layer keep. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,7 @@ void ending_conclude(struct keeper *keeper) {
     keeper->lost_at = keeper->dead_by = 0;
     sockets_close(su_take(keeper->sockets));
     ending_tidy(keeper, false);
+    malloc_trim(0); /* what is left only waits for the server */
     keeper->alone_since = su_mono_ms();
 }
 

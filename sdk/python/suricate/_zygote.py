@@ -24,7 +24,6 @@ import signal
 import socket
 import struct
 import sys
-import threading
 import time
 import traceback
 from types import ModuleType
@@ -45,9 +44,36 @@ PRELOAD = (
     "ipykernel.iostream",
     "matplotlib_inline.backend_inline",
     "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.magic_arguments",
+    "IPython.core.magics",
+    "IPython.core.magics.ast_mod",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
     "IPython.utils._process_posix",
+    "IPython.utils.module_paths",
+    "IPython.utils.wildcard",
+    "code",
+    "encodings.ascii",
+    "encodings.idna",
+    "encodings.latin_1",
+    "pdb",
+    "tornado.gen",
+    "tornado.locks",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "joblib",
+    "threadpoolctl",
     "numpy",
     "pandas",
+    "pandas.io.formats.html",
+    "pandas.io.formats.string",
+    "pandas.io.formats.format",
+    "pyarrow",
+    "pyarrow.pandas_compat",
+    "pyarrow.parquet",
     "matplotlib",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_agg",
@@ -83,6 +109,7 @@ SAFE = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 
 def preload() -> None:
     """Import what notebooks use most; an absent package is no fault."""
+    kernel.import_ipykernel()
     for name in PRELOAD:
         try:
             __import__(name)
@@ -91,16 +118,18 @@ def preload() -> None:
         except Exception:
             traceback.print_exc()
     _ = kernel.BoundedStream
-    if threading.active_count() > 1:
-        print(f"zygote: imports left {threading.active_count()} threads", file=sys.stderr)
     _warm_up()
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        print(f"zygote: imports left {threads} threads, which a fork does not copy", file=sys.stderr)
 
 
 def _warm_up() -> None:
-    """Do once, here, what every kernel would do first: load font tables, draw and describe."""
+    """Do once, here, what most kernels do first: load font tables, draw, show a table."""
     try:
         import io
 
+        import pandas
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -109,6 +138,10 @@ def _warm_up() -> None:
         figure.subplots().plot([0, 1])
         figure.savefig(io.BytesIO(), format="png")
         figure.savefig(io.BytesIO(), format="svg")
+        frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+        frame.describe()
+        frame.groupby("b").sum().sort_values("a")._repr_html_()
+        pandas.read_csv(io.StringIO(frame.to_csv()))
     except Exception:
         traceback.print_exc()
 
