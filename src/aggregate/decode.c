@@ -19,6 +19,8 @@ struct decoder {
     uint8_t raw[RAW_SIZE];
     size_t at, end;
     bool is_end, is_started, is_binary, has_characters;
+    bool has_failed;            /* after raw: failure says why */
+    struct su_err failure;
     enum decode_encoding encoding;
     uint64_t stray_bytes;
 };
@@ -91,7 +93,7 @@ static bool check_opened(const struct decoder *decoder, struct su_err *err)
 /* A file may be several gzip streams in a row; zeros after the last are padding. */
 static bool open_next_stream(struct decoder *decoder, bool *ret_is_end, struct su_err *err)
 {
-    while (!decoder->is_packed_end) {
+    while (decoder->zip.avail_in > 0 || !decoder->is_packed_end) {
         if (decoder->zip.avail_in == 0 && !refill_packed(decoder, err))
             return false;
         while (decoder->zip.avail_in > 0 && *decoder->zip.next_in == 0) {
@@ -139,8 +141,9 @@ static bool read_raw(struct decoder *decoder, uint8_t *data, size_t cap, size_t 
 
 /* --- the beginning ---------------------------------------------------- */
 
-/* Fill raw from the end of what it holds, until at least `wanted` bytes are there or the file ends. */
-static bool fill(struct decoder *decoder, size_t wanted, struct su_err *err)
+/* Fill raw from the end of what it holds, until at least `wanted` bytes are there or the file ends: with a
+ * failure kept for decoder_read to tell once everything before it was used. */
+static void fill(struct decoder *decoder, size_t wanted)
 {
     if (decoder->at > 0) {
         memmove(decoder->raw, decoder->raw + decoder->at, decoder->end - decoder->at);
@@ -148,13 +151,13 @@ static bool fill(struct decoder *decoder, size_t wanted, struct su_err *err)
         decoder->at = 0;
     }
     while (decoder->end < wanted && !decoder->is_end) {
-        size_t got;
-        if (!read_raw(decoder, decoder->raw + decoder->end, RAW_SIZE - decoder->end, &got, err))
-            return false;
+        size_t got = 0;
+        decoder->has_failed = !read_raw(decoder, decoder->raw + decoder->end, RAW_SIZE - decoder->end, &got, &decoder->failure);
+        if (decoder->has_failed)
+            got = 0;
         decoder->end += got;
         decoder->is_end = got == 0;
     }
-    return true;
 }
 
 static bool start_gzip(struct decoder *decoder, struct su_err *err)
@@ -172,7 +175,8 @@ static bool start_gzip(struct decoder *decoder, struct su_err *err)
     decoder->is_packed_end = decoder->is_end;
     decoder->end = 0;
     decoder->is_end = false;
-    return fill(decoder, SNIFF_SIZE, err);
+    fill(decoder, SNIFF_SIZE);
+    return true;
 }
 
 /* UTF-16 without a mark: nearly every character of a table is ASCII, so every other byte is zero. */
@@ -359,10 +363,12 @@ bool decoder_read(struct decoder *decoder, char *text, size_t cap, size_t *ret, 
         return false;
     *ret = 0;
     while (*ret == 0) {
-        if (decoder->end - decoder->at < 4 && !fill(decoder, 4, err))
-            return false;
+        if (decoder->end - decoder->at < 4)
+            fill(decoder, 4);
+        if (decoder->at == decoder->end && decoder->has_failed)
+            *err = decoder->failure;
         if (decoder->at == decoder->end)
-            return true;
+            return !decoder->has_failed;
         *ret = decoder->encoding == DECODE_UTF8 ? decode_utf8(decoder, text, cap) : decode_utf16(decoder, text, cap);
     }
     return true;

@@ -87,7 +87,9 @@ bool fetch_hosts_allow(struct store *store, const char *const *allow, const char
     if (is_allowed)
         return true;
     su_fail_field(err, SU_DENIED, "/url", "nothing may be fetched from %s port %u", target->host, target->port);
-    return su_hint(err, "The owner can add the host: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s.", target->host);
+    if (target->is_default_port)
+        return su_hint(err, "The owner can add the host: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s.", target->host);
+    return su_hint(err, "The owner can add host and port: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s:%u.", target->host, target->port);
 }
 
 /* --- the list --------------------------------------------------------- */
