@@ -100,15 +100,15 @@ def test_quickstart_once_gives_the_answer_and_leaves_nothing_running(tmp_path: P
     assert_says(done.stdout, "Wes Welker\nreceiver targets catches yards\nW.Welker 11 9 67\nD.Thomas 11 5 161\nThe chart: …svg",
                 "quickstart")
     assert (data / "favourite-receiver.svg").read_text().lstrip().startswith("<?xml")
-    left = [entry for entry in os.listdir("/proc") if entry.isdigit() and names(entry, str(data))]
-    assert left == []
+    left = [words for words in map(command_line, filter(str.isdigit, os.listdir("/proc"))) if str(data) in words]
+    assert [words for words in left if "/run/warm/" not in words] == [], "a waiting kernel may stay for its lease of a minute"
 
 
-def names(pid: str, text: str) -> bool:
+def command_line(pid: str) -> str:
     try:
-        return text.encode() in Path("/proc", pid, "cmdline").read_bytes()
+        return Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
-        return False
+        return ""
 
 
 def test_quickstart_a_second_time_uses_the_running_server(tmp_path: Path) -> None:
