@@ -212,15 +212,17 @@ def test_a_kernel_reads_on_while_its_server_is_gone(server: Server, monkeypatch:
     server.put("n", b"7")
     server.put_notebook(
         "reader",
-        "import suricate as s\ntotal = 0\ns.write('begun', b'')\n"
+        "import suricate as s\ns.write('begun', b'')\ntotal = int(s.read('n'))\n"
         "while not s.exists('enough'):\n    total += int(s.read('n'))\ns.result(total)",
     )
     run_id = server.start_run("reader")["id"]
     wait_until(lambda: server.requests.get("/v1/objects/begun").status_code == 200, "the notebook has begun")
     server.restart(kill=kill)
-    server.put("enough", b"")
+    point_at(server, monkeypatch)
+    s.write("enough", b"")
     total = finish(server.wait_run(run_id))
     assert total >= 7 and total % 7 == 0
+    assert len(s.versions("begun")) == 1  # written once, however often it had to be asked for
 
 
 @pytest.fixture(autouse=True)
