@@ -15,68 +15,74 @@
 
 /* ------------------------------------------------ shape of the head */
 
-static size_t count_header(const struct request *request, const char *name)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < request->header_count; i++)
-        count += strcasecmp(request->headers[i].name, name) == 0;
-    return count;
-}
-
 static bool bad_head(struct su_err *err, const char *field, const char *message)
 {
     return su_fail_field(err, SU_INVALID, field, "%s: %s", field, message);
 }
 
-/* What two parsers could read in two ways is refused: request smuggling lives there. */
-static bool check_framing(struct request *request, struct su_err *err)
+static const struct { const char *name; size_t len; } known_headers[HEADER_OTHER] = {
+#define NAME(id, text) [id] = {text, sizeof text - 1}
+    NAME(HEADER_AUTHORIZATION, "Authorization"), NAME(HEADER_CONTENT_LENGTH, "Content-Length"), NAME(HEADER_CONTENT_TYPE, "Content-Type"),
+    NAME(HEADER_COOKIE, "Cookie"), NAME(HEADER_CSRF, "X-Suricate-CSRF"), NAME(HEADER_EXPECT, "Expect"), NAME(HEADER_HOST, "Host"),
+    NAME(HEADER_IDEMPOTENCY_KEY, "Idempotency-Key"), NAME(HEADER_IF_MATCH, "If-Match"), NAME(HEADER_IF_NONE_MATCH, "If-None-Match"),
+    NAME(HEADER_ORIGIN, "Origin"), NAME(HEADER_RANGE, "Range"), NAME(HEADER_SEC_FETCH_SITE, "Sec-Fetch-Site"),
+    NAME(HEADER_TRANSFER_ENCODING, "Transfer-Encoding")};
+#undef NAME
+
+static enum known_header header_of(const char *name, size_t len)
 {
-    size_t lengths = count_header(request, "Content-Length"), codings = count_header(request, "Transfer-Encoding");
-    request->has_body = lengths || codings;
-    if (codings && request->is_http10)
-        return bad_head(err, "Transfer-Encoding", "is not part of HTTP/1.0");
-    if (lengths > 1)
-        return bad_head(err, "Content-Length", "is given more than once");
-    if (codings > 1)
-        return bad_head(err, "Transfer-Encoding", "is given more than once");
-    if (lengths && codings)
-        return bad_head(err, "Content-Length", "and Transfer-Encoding exclude each other");
-    request->content_length = -1;
-    if (lengths) {
-        uint64_t length;
-        if (!su_str_u64(su_str_of(request_header(request, "Content-Length")), INT64_MAX, &length))
-            return bad_head(err, "Content-Length", "must be a whole number");
-        request->content_length = (int64_t)length;
+    for (uint32_t i = 0; i < HEADER_OTHER; i++)
+        if (known_headers[i].len == len && ((known_headers[i].name[0] ^ name[0]) & 0xdf) == 0 && strcasecmp(known_headers[i].name, name) == 0)
+            return (enum known_header)i;
+    return HEADER_OTHER;
+}
+
+static bool is_token_character(char c)
+{
+    switch (c) {
+    case 'a' ... 'z': case 'A' ... 'Z': case '0' ... '9':
+    case '!': case '#': case '$': case '%': case '&': case '\'': case '*': case '+': case '-': case '.': case '^': case '_': case '`':
+    case '|': case '~':
+        return true;
+    default:
+        return false;
     }
-    if (codings && strcasecmp(request_header(request, "Transfer-Encoding"), "chunked") != 0)
-        return bad_head(err, "Transfer-Encoding", "only chunked is understood");
-    request->has_body = codings || request->content_length > 0;
+}
+
+bool request_add_header(struct request *request, const char *name, size_t name_len, const char *value, struct su_err *err)
+{
+    for (size_t i = 0; i < name_len; i++)
+        if (!is_token_character(name[i]))
+            return bad_head(err, "headers", "a name holds a character that is not allowed");
+    if (!name_len)
+        return bad_head(err, "headers", "a header has no name");
+    for (const char *c = value; *c; c++)
+        if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
+            return bad_head(err, "headers", "a value holds a control character");
+    enum known_header known = header_of(name, name_len);
+    if (known == HEADER_OTHER)
+        return true;
+    if (request->known[known])
+        return bad_head(err, known_headers[known].name, "is given more than once");
+    request->known[known] = value;
     return true;
 }
 
-static bool is_token_character(unsigned char c)
+/* What two parsers could read in two ways is refused: request smuggling lives there. */
+bool request_check_head(struct request *request, struct su_err *err)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static bool check_headers(const struct request *request, struct su_err *err)
-{
-    static const char *const single[] = {"Authorization", "Cookie", "Host", "Content-Type", "Origin", "Range", "If-Match",
-        "If-None-Match", "Idempotency-Key", "Expect"};
-    for (size_t i = 0; i < request->header_count; i++) {
-        const struct header *header = &request->headers[i];
-        if (!*header->name)
-            return bad_head(err, "headers", "a header has no name");
-        for (const char *c = header->name; *c; c++)
-            if (!is_token_character((unsigned char)*c))
-                return bad_head(err, "headers", "a name holds a character that is not allowed");
-        for (const char *c = header->value; *c; c++)
-            if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
-                return bad_head(err, "headers", "a value holds a control character");
-    }
-    for (size_t i = 0; i < SU_COUNT(single); i++)
-        if (count_header(request, single[i]) > 1)
-            return bad_head(err, single[i], "is given more than once");
+    const char *length = request->known[HEADER_CONTENT_LENGTH], *coding = request->known[HEADER_TRANSFER_ENCODING];
+    uint64_t number = 0;
+    if (coding && request->is_http10)
+        return bad_head(err, "Transfer-Encoding", "is not part of HTTP/1.0");
+    if (length && coding)
+        return bad_head(err, "Content-Length", "and Transfer-Encoding exclude each other");
+    if (coding && strcasecmp(coding, "chunked") != 0)
+        return bad_head(err, "Transfer-Encoding", "only chunked is understood");
+    if (length && !su_str_u64(su_str_of(length), INT64_MAX, &number))
+        return bad_head(err, "Content-Length", "must be a whole number");
+    request->content_length = length ? (int64_t)number : -1;
+    request->has_body = coding || number;
     return true;
 }
 
@@ -113,7 +119,7 @@ static bool bearer(const char *header, struct su_str *ret)
 static bool identify(struct request *request, struct su_err *err)
 {
     struct accounts *accounts = request->services->accounts;
-    const char *authorization = request_header(request, "Authorization"), *cookies = request_header(request, "Cookie");
+    const char *authorization = request->known[HEADER_AUTHORIZATION], *cookies = request->known[HEADER_COOKIE];
     const char *in_query = request->route->flags & ROUTE_QUERY_TOKEN ? request_query(request, "token") : NULL;
     struct su_str text;
     if (authorization) {
@@ -138,8 +144,8 @@ static bool identify(struct request *request, struct su_err *err)
 /* A browser sends the cookie by itself: a change needs proof that our own page asked. */
 static bool check_origin(const struct request *request, struct su_err *err)
 {
-    const char *site = request_header(request, "Sec-Fetch-Site"), *origin = request_header(request, "Origin");
-    const char *host = request_header(request, "Host"), *csrf = request_header(request, "X-Suricate-CSRF");
+    const char *site = request->known[HEADER_SEC_FETCH_SITE], *origin = request->known[HEADER_ORIGIN];
+    const char *host = request->known[HEADER_HOST], *csrf = request->known[HEADER_CSRF];
     if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
         return su_fail_field(err, SU_DENIED, "Sec-Fetch-Site", "another site may not use this session");
     if (origin) {
@@ -249,28 +255,29 @@ static bool check_body(struct request *request, struct su_err *err)
     return true;
 }
 
-bool request_check_head(struct request *request, struct su_err *err)
+static bool find_route(struct request *request, const struct router *router, struct su_str path, struct su_err *err)
 {
-    request->must_close = !check_headers(request, err) || !check_framing(request, err);
-    return !request->must_close;
+    struct uri_path segments;
+    char allow[ROUTE_ALLOW_SIZE];
+    if (!uri_path_parse(request->arena, path, &segments, err))
+        return false;
+    if (router_find(router, request->arena, request->method, &segments, &request->route, &request->params, allow, err))
+        return true;
+    if (*allow && !request->route)
+        request->allow = su_arena_strdup(request->arena, allow);
+    return false;
 }
 
 bool request_admit(struct request *request, const struct router *router, struct su_err *err)
 {
     struct su_str path, query;
-    struct uri_path segments;
-    char allow[ROUTE_ALLOW_SIZE];
     if (request->uri.len > request->services->limits->uri_bytes)
         return su_fail_slug(err, "uri-too-long", "the address has %zu bytes, at most %llu are taken", request->uri.len,
                             (unsigned long long)request->services->limits->uri_bytes);
     su_str_cut(request->uri, '?', &path, &query);
-    if (!uri_path_parse(request->arena, path, &segments, err))
+    request->route = router_find_plain(router, request->method, path);
+    if (!request->route && !find_route(request, router, path, err))
         return false;
-    if (!router_find(router, request->arena, request->method, &segments, &request->route, &request->params, allow, err)) {
-        if (*allow && !request->route)
-            request->allow = su_arena_strdup(request->arena, allow);
-        return false;
-    }
     return uri_query_parse(request->arena, query, &request->query, err) && authorise(request, err) &&
            check_query(request, err) && check_wait(request, err) && check_body(request, err);
 }

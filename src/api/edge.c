@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { POOL_BYTES = 128 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, THREAD_STACK = 256 * 1024 };
+enum { POOL_BYTES = 32 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, THREAD_STACK = 256 * 1024 };
 
 /* ------------------------------------------------------- connections */
 
@@ -86,6 +86,15 @@ static void on_connection(void *cls, struct MHD_Connection *http, void **context
 
 /* ---------------------------------------------------------- requests */
 
+static void number_text(uint64_t number, char text[static 17])
+{
+    size_t digits = 1;
+    while (digits < 16 && number >> (4 * digits))
+        digits++;
+    for (size_t i = digits; i--; number >>= 4)
+        text[i] = "0123456789abcdef"[number & 15];
+}
+
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *http)
 {
     struct listener *listener = cls;
@@ -103,7 +112,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *http)
     request->uri_end = uri + request->uri.len;
     request->stream.out = SU_BUF(EVENTS_MAX);
     reply_init(&request->reply, request);
-    snprintf(request->id, sizeof request->id, "%llx", (unsigned long long)atomic_fetch_add(&server->sequence, 1));
+    number_text(atomic_fetch_add(&server->sequence, 1), request->id);
     return request;
 }
 
@@ -280,7 +289,7 @@ void edge_answer_now(struct connection *connection, const struct reply *reply)
 /* The reply is a refusal and the body is not wanted (any more). */
 static enum MHD_Result refuse(struct request *request)
 {
-    const char *expect = request_header(request, "Expect");
+    const char *expect = request->known[HEADER_EXPECT];
     bool is_first = request->phase == PHASE_HEAD || request->phase == PHASE_BEGIN;
     uint64_t left = request->content_length >= 0 ? (uint64_t)request->content_length - request->bytes_in : UINT64_MAX;
     if (is_first && (request->must_close || (request->has_body && expect)))
@@ -303,7 +312,18 @@ static enum MHD_Result refuse_with(struct request *request, const struct su_err 
 
 /* -------------------------------------------------------------- head */
 
-struct gather { struct request *request; const char *end; bool is_odd; };
+struct gather { struct request *request; const char *end; struct su_err *err; size_t max; bool is_odd, is_bad; };
+
+static void add_header(struct request *request, size_t max, const char *name, const char *value)
+{
+    if (!request->headers)
+        request->headers = request->headers_inline;
+    if (request->header_count == SU_COUNT(request->headers_inline)) {
+        request->headers = su_arena_alloc(request->arena, max * sizeof *request->headers);
+        memcpy(request->headers, request->headers_inline, sizeof request->headers_inline);
+    }
+    request->headers[request->header_count++] = (struct header){name, value};
+}
 
 /* The library splits the head in place, so the way from one text to the next
  * shows what it passed over: exactly the zeroed CR LF when all is well.  Bare
@@ -312,49 +332,52 @@ struct gather { struct request *request; const char *end; bool is_odd; };
 static enum MHD_Result gather_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
 {
     struct gather *gather = cls;
-    struct request *request = gather->request;
     const char *text = value ? value : "";
     gather->is_odd |= key != gather->end + 2 || strlen(key) != key_size || strlen(text) != value_size;
     gather->end = text + value_size;
-    request->headers[request->header_count++] = (struct header){
-        su_arena_strndup(request->arena, key, key_size), su_arena_strndup(request->arena, text, value_size)};
-    return MHD_YES;
+    if (gather->request->header_count == gather->max)
+        gather->is_bad = !su_fail_slug(gather->err, "headers-too-large", "at most %zu headers are taken", gather->max);
+    else
+        gather->is_bad = !request_add_header(gather->request, key, key_size, text, gather->err);
+    if (!gather->is_bad)
+        add_header(gather->request, gather->max, key, text);
+    return gather->is_bad ? MHD_NO : MHD_YES;
 }
 
 static bool read_headers(struct request *request, const char *method, const char *version, size_t head_size, struct su_err *err)
 {
-    struct gather gather = {.request = request, .end = version + strlen(version)};
+    struct gather gather = {.request = request, .end = version + strlen(version), .err = err, .max = request->server->limits.headers};
     MHD_get_connection_values_n(request->http, MHD_HEADER_KIND, gather_header, &gather);
+    if (gather.is_bad)
+        return false;
     gather.is_odd |= gather.end + 4 != method + head_size;          /* the empty line and nothing else */
     gather.is_odd |= version != request->uri_end + 1 || request->uri_end - request->uri.len != method + strlen(method) + 1;
-    request->must_close = gather.is_odd;
     return !gather.is_odd || su_fail_field(err, SU_INVALID, "headers", "the request's head is not plain HTTP/1.1: a line must be Name: value and end with CR LF");
 }
 
 static bool read_head(struct request *request, const char *method, const char *version, struct su_err *err)
 {
     const struct limits *limits = &request->server->limits;
-    size_t count = (size_t)MHD_get_connection_values_n(request->http, MHD_HEADER_KIND, NULL, NULL);
     const union MHD_ConnectionInfo *size = MHD_get_connection_info(request->http, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    snprintf(request->method, sizeof request->method, "%s", method);
+    size_t length = strlen(method);
     request->content_length = -1;
     request->must_close = true;         /* until the head is known to be sound */
-    if (count > limits->headers || (size && size->header_size > limits->header_bytes))
-        return su_fail_slug(err, "headers-too-large", "at most %llu headers in %llu bytes are taken",
-                            (unsigned long long)limits->headers, (unsigned long long)limits->header_bytes);
-    request->headers = su_arena_alloc(request->arena, (count + 1) * sizeof *request->headers);
-    if (strlen(method) >= sizeof request->method)
+    memcpy(request->method, method, length < sizeof request->method ? length : sizeof request->method - 1);
+    if (size->header_size > limits->header_bytes)
+        return su_fail_slug(err, "headers-too-large", "headers: at most %llu bytes are taken", (unsigned long long)limits->header_bytes);
+    if (length >= sizeof request->method)
         return su_fail_field(err, SU_INVALID, "method", "method: is not one of HTTP's");
     if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
         return su_fail_field(err, SU_INVALID, "version", "version: HTTP/1.1 is spoken here");
     request->is_http10 = version[7] == '0';
-    return read_headers(request, method, version, size ? size->header_size : 0, err) && request_check_head(request, err);
+    request->must_close = !read_headers(request, method, version, size->header_size, err) || !request_check_head(request, err);
+    return !request->must_close;
 }
 
 static bool host_is_ours(const struct request *request)
 {
     const struct server *server = request->server;
-    const char *host = request_header(request, "Host");
+    const char *host = request->known[HEADER_HOST];
     if (request->is_kernel || !server->is_loopback)
         return true;
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
@@ -411,6 +434,16 @@ static enum MHD_Result suspend_for(struct request *request, enum job job, enum p
     return MHD_YES;
 }
 
+/* A worker may still look at them when the connection, and the library's memory, are gone. */
+static void copy_headers(struct request *request)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct header *header = &request->headers[i];
+        *header = (struct header){su_arena_strdup(request->arena, header->name), su_arena_strdup(request->arena, header->value)};
+    }
+    request->peer = su_arena_strdup(request->arena, request->peer);
+}
+
 static enum MHD_Result on_head(struct request *request, const char *method, const char *version)
 {
     struct su_err err;
@@ -426,8 +459,9 @@ static enum MHD_Result on_head(struct request *request, const char *method, cons
     request->phase = PHASE_BODY;
     if (route->body != BODY_STREAM)
         return MHD_YES;
+    copy_headers(request);
     request->upload.is_whole = !request->has_body ||
-        (request->content_length >= 0 && request->content_length <= UPLOAD_WHOLE && !request_header(request, "Expect"));
+        (request->content_length >= 0 && request->content_length <= UPLOAD_WHOLE && !request->known[HEADER_EXPECT]);
     return request->upload.is_whole ? MHD_YES : suspend_for(request, JOB_BEGIN, PHASE_BEGIN);
 }
 

@@ -12,6 +12,12 @@
 enum { REQUEST_MAGIC = 0x5e90e57, REPLY_HEADERS_MAX = 16, REQUEST_METHOD_SIZE = 16 };
 
 struct header { const char *name, *value; };
+/* Headers the server itself looks at; each may come once. */
+enum known_header {
+    HEADER_AUTHORIZATION, HEADER_CONTENT_LENGTH, HEADER_CONTENT_TYPE, HEADER_COOKIE, HEADER_CSRF, HEADER_EXPECT, HEADER_HOST,
+    HEADER_IDEMPOTENCY_KEY, HEADER_IF_MATCH, HEADER_IF_NONE_MATCH, HEADER_ORIGIN, HEADER_RANGE, HEADER_SEC_FETCH_SITE,
+    HEADER_TRANSFER_ENCODING, HEADER_OTHER
+};
 
 enum reply_kind { REPLY_NONE, REPLY_BYTES, REPLY_FILE, REPLY_EVENTS, REPLY_PARKED, REPLY_KIND_COUNT };
 
@@ -80,13 +86,15 @@ struct request {
     bool is_abandoned;              /* the connection went while a worker had the upload */
 
     char method[REQUEST_METHOD_SIZE];
-    char id[16];
+    char id[17];
     struct su_str uri;              /* as it came */
     const char *uri_end;            /* where its last byte stood in the library's buffer */
     bool must_close;                /* the head can be read in two ways: what follows is not trusted */
     bool is_http10;
-    struct header *headers;
+    struct header *headers;         /* the library's memory; copied for uploads, which may outlive the connection */
     size_t header_count;
+    struct header headers_inline[24];
+    const char *known[HEADER_OTHER];
     int64_t content_length;         /* -1: chunked or none */
     bool has_body;
     _Atomic uint64_t bytes_in;
@@ -120,7 +128,9 @@ struct request {
     struct request *park_next, *park_previous;
 };
 
-/* Host, framing and headers: what two parsers could read in two ways is refused, and the connection ends. */
+/* Take note of a header; false: it is malformed, or given twice. */
+bool request_add_header(struct request *request, const char *name, size_t name_len, const char *value, struct su_err *err);
+/* Framing: what two parsers could read in two ways is refused, and the connection ends. */
 bool request_check_head(struct request *request, struct su_err *err);
 /* Parse the head into route, params, query and identity, and check what can be
  * checked before the body.  False: err is the reply. */

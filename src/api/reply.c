@@ -117,6 +117,7 @@ void reply_error(struct reply *reply, const struct su_err *err)
 
 /* ------------------------------------------------------------- files */
 
+enum { SMALL_FILE = 16 * 1024 };
 enum range { RANGE_NONE, RANGE_PART, RANGE_BAD };
 
 /* One range of bytes=…; several, or another unit, are ignored as RFC 9110 allows. */
@@ -160,6 +161,28 @@ static bool if_range_holds(const struct request *request, const char *etag)
     return su_str_equal((struct su_str){tag.ptr + 1, tag.len - 2}, wanted);
 }
 
+/* What fits into one packet or a few goes with the headers in one call; the rest by sendfile. */
+static void send_file(struct reply *reply, int status, const char *type, int fd, uint64_t offset, uint64_t length)
+{
+    if (length <= SMALL_FILE) {
+        char *data = su_alloc(length + 1);
+        ssize_t got = pread(fd, data, length, (off_t)offset);
+        if (got == (ssize_t)length) {
+            close(fd);
+            reply_take(reply, status, type, data, length);
+            return;
+        }
+        free(data);     /* let sendfile find out what is the matter */
+    }
+    su_assert(reply->kind == REPLY_NONE);
+    reply->kind = REPLY_FILE;
+    reply->status = status;
+    reply->type = su_arena_strdup(reply->request->arena, type);
+    reply->fd = fd;
+    reply->offset = offset;
+    reply->length = length;
+}
+
 void reply_file(struct request *request, struct reply *reply, int fd, uint64_t size, const char *type, const char *etag)
 {
     const char *header = request_header(request, "Range");
@@ -179,13 +202,8 @@ void reply_file(struct request *request, struct reply *reply, int fd, uint64_t s
         reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)size);
         return;
     }
-    su_assert(reply->kind == REPLY_NONE);
-    reply->kind = REPLY_FILE;
-    reply->status = range == RANGE_PART ? 206 : 200;
-    reply->type = su_arena_strdup(request->arena, type);
-    reply->fd = fd;
-    reply->offset = range == RANGE_PART ? first : 0;
-    reply->length = range == RANGE_PART ? last - first + 1 : size;
+    send_file(reply, range == RANGE_PART ? 206 : 200, type, fd, range == RANGE_PART ? first : 0,
+              range == RANGE_PART ? last - first + 1 : size);
     add_header(reply, "Accept-Ranges", "bytes");
     if (range == RANGE_PART)
         reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)first,

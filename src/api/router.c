@@ -11,7 +11,7 @@
 enum { PATTERN_SEGMENTS_MAX = 8 };
 enum part_kind { PART_GREEDY, PART_PARAM, PART_LITERAL };
 struct part { enum part_kind kind; struct su_str text; };
-struct pattern { const struct route *route; struct part parts[PATTERN_SEGMENTS_MAX]; size_t count; };
+struct pattern { const struct route *route; struct su_str plain; /* the path when it has no parameters */ struct part parts[PATTERN_SEGMENTS_MAX]; size_t count; };
 struct router { struct pattern *patterns; size_t count; };
 
 static struct part part_of(struct su_str segment)
@@ -26,6 +26,7 @@ static void pattern_init(struct pattern *pattern, const struct route *route)
 {
     pattern->route = route;
     pattern->count = 0;
+    pattern->plain = strchr(route->path, '{') ? (struct su_str){NULL, SIZE_MAX} : su_str_of(route->path);
     struct su_str rest = su_str_of(route->path + 1), segment;
     for (bool more = true; more;) {
         more = su_str_cut(rest, '/', &segment, &rest);
@@ -125,6 +126,24 @@ static void allow_add(char allow[static ROUTE_ALLOW_SIZE], const char *method)
     su_buf_done(&text);
 }
 
+const struct route *router_find_plain(const struct router *router, const char *method, struct su_str path)
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    for (size_t i = 0; i < router->count; i++) {
+        const struct pattern *pattern = &router->patterns[i];
+        if (pattern->plain.len == path.len && memcmp(pattern->plain.ptr, path.ptr, path.len) == 0 && strcmp(pattern->route->method, wanted) == 0)
+            return pattern->route;
+    }
+    return NULL;
+}
+
+static void fill_allow(const struct router *router, const struct uri_path *path, char allow[static ROUTE_ALLOW_SIZE])
+{
+    for (size_t i = 0; i < router->count; i++)
+        if (pattern_fits(&router->patterns[i], path))
+            allow_add(allow, router->patterns[i].route->method);
+}
+
 bool router_find(const struct router *router, struct su_arena *arena, const char *method, const struct uri_path *path,
                  const struct route **ret, struct route_params *ret_params, char ret_allow[static ROUTE_ALLOW_SIZE], struct su_err *err)
 {
@@ -133,12 +152,11 @@ bool router_find(const struct router *router, struct su_arena *arena, const char
     ret_allow[0] = '\0';
     for (size_t i = 0; i < router->count; i++) {
         const struct pattern *pattern = &router->patterns[i];
-        if (!pattern_fits(pattern, path))
-            continue;
-        allow_add(ret_allow, pattern->route->method);
-        if (strcmp(pattern->route->method, wanted) == 0 && (!best || pattern_compare(pattern, best) > 0))
+        if (pattern_fits(pattern, path) && strcmp(pattern->route->method, wanted) == 0 && (!best || pattern_compare(pattern, best) > 0))
             best = pattern;
     }
+    if (!best)
+        fill_allow(router, path, ret_allow);
     if (!best && ret_allow[0])
         return su_fail_slug(err, "method-not-allowed", "%.16s is not possible here; allowed: %s", method, ret_allow);
     if (!best)

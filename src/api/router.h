@@ -11,6 +11,8 @@ struct router;
 struct router *router_new(const struct route *const *tables);
 void router_free(struct router *router);
 
+/* A route without parameters whose path is, byte by byte, `path`; NULL: ask router_find. */
+const struct route *router_find_plain(const struct router *router, const char *method, struct su_str path);
 /* The route for a request (HEAD finds GET).  Fails with not-found,
  * method-not-allowed (ret_allow then holds the Allow header) or a bad name.
  * Literal segments win over parameters, parameters over the greedy rest. */

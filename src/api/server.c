@@ -137,6 +137,7 @@ static void server_free(struct server *server)
     free(server->public_host);
     free(server->url);
     free(server->kernel_socket);
+    free(server->status_head);
     free(server);
 }
 
@@ -152,6 +153,9 @@ bool server_open(const struct server_config *config, const struct services *serv
     server->router = router_new(tables);
     server->public_host = su_strdup(config->public_host);
     server->started_ms = su_now_ms();
+    char at[SU_TIME_TEXT];
+    server->status_head = su_format("{\"status\":\"ok\",\"version\":\"" SURICATE_VERSION "\",\"started_at\":\"%s\",\"uptime_s\":",
+                                    su_time_text(server->started_ms, at));
     server->tcp = (struct listener){.server = server, .fd = -1};
     server->local = (struct listener){.server = server, .fd = -1, .is_kernel = true};
     if (!listen_tcp(server, config, err) || (config->kernel_socket && !listen_local(server, config->kernel_socket, err))) {
@@ -192,6 +196,7 @@ void server_close(struct server *server)
 /* ------------------------------------------------------- questions */
 
 const char *server_url(const struct server *server) { return server->url; }
+const char *server_status_head(const struct server *server) { return server->status_head; }
 const struct router *server_router(const struct server *server) { return server->router; }
 int64_t server_started_ms(const struct server *server) { return server->started_ms; }
 bool server_is_ready(const struct server *server) { return !server->is_draining; }

@@ -27,6 +27,8 @@ void server_close(struct server *server);                   /* after server_drai
 
 bool server_is_ready(const struct server *server);          /* false while draining */
 const struct router *server_router(const struct server *server);
+/* The constant beginning of GET /v1/status, up to uptime_s. */
+const char *server_status_head(const struct server *server);
 int64_t server_started_ms(const struct server *server);
 
 /* One backup at a time: true when there was none under way. */

@@ -45,7 +45,7 @@ struct server {
     struct su_thread clock;
     struct listener tcp, local;
     bool is_loopback;
-    char *public_host, *url, *kernel_socket;
+    char *public_host, *url, *kernel_socket, *status_head;
     int64_t started_ms;
     _Atomic uint64_t sequence;      /* of request ids */
 };

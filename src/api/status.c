@@ -17,17 +17,14 @@ static void get_status(struct request *request, struct reply *reply)
 {
     const struct services *services = request_services(request);
     const struct identity *who = request_identity(request);
-    int64_t started = server_started_ms(services->server);
-    char at[SU_TIME_TEXT];
     struct runs_stats runs = {0};
     if (services->runs)
         runs_stats(services->runs, &runs);
     char *text = su_alloc(512);
-    int length = snprintf(text, 512,
-        "{\"status\":\"%s\",\"version\":\"" SURICATE_VERSION "\",\"started_at\":\"%s\",\"uptime_s\":%lld,\"tenant\":\"%s\",\"user\":\"%s\","
-        "\"runs\":{\"queued\":%llu,\"running\":%llu}}",
-        server_is_ready(services->server) ? "ok" : "draining", su_time_text(started, at), (long long)(su_now_ms() - started) / 1000,
-        who->tenant, who->user, (unsigned long long)runs.queued, (unsigned long long)runs.running);
+    int length = snprintf(text, 512, "%s%lld,\"ready\":%s,\"tenant\":\"%s\",\"user\":\"%s\",\"runs\":{\"queued\":%llu,\"running\":%llu}}",
+                          server_status_head(services->server), (long long)(su_now_ms() - server_started_ms(services->server)) / 1000,
+                          server_is_ready(services->server) ? "true" : "false", who->tenant, who->user,
+                          (unsigned long long)runs.queued, (unsigned long long)runs.running);
     reply_take(reply, 200, "application/json", text, (size_t)length);
 }
 
@@ -138,7 +135,7 @@ static void get_metrics(struct request *request, struct reply *reply)
 }
 
 const struct route status_routes[] = {
-    {"GET", "/v1/status", SCOPE_ANY, get_status, .flags = ROUTE_EDGE, .summary = "How the server is", .response = "status, version, started_at, uptime_s, tenant, user, runs"},
+    {"GET", "/v1/status", SCOPE_ANY, get_status, .flags = ROUTE_EDGE, .summary = "How the server is", .response = "status, version, started_at, uptime_s, ready, tenant, user, runs"},
     {"GET", "/healthz", SCOPE_OPEN, get_healthz, .flags = ROUTE_EDGE, .summary = "Is the process alive?", .response = "ok", .response_type = "text/plain"},
     {"GET", "/readyz", SCOPE_OPEN, get_readyz, .flags = ROUTE_EDGE, .summary = "May requests be sent here?", .response = "ready, or 503 while draining", .response_type = "text/plain"},
     {"GET", "/metrics", SCOPE_OPEN, get_metrics, .summary = "Counters for monitoring", .response = "OpenMetrics text", .response_type = "application/openmetrics-text"},

@@ -77,7 +77,8 @@ bool su_wait_until(struct su_lock *lock, int64_t mono_ms)
 }
 
 struct su_queue {
-    struct su_lock lock;
+    struct su_lock lock;        /* changed: there is an item, or it was closed */
+    pthread_cond_t has_room;
     void **items;
     size_t capacity, head, length;
     bool is_closed;
@@ -87,6 +88,7 @@ struct su_queue *su_queue_new(size_t capacity)
 {
     struct su_queue *queue = su_alloc(sizeof *queue);
     su_lock_init(&queue->lock);
+    pthread_cond_init(&queue->has_room, NULL);
     queue->items = su_alloc(capacity * sizeof *queue->items);
     queue->capacity = capacity;
     return queue;
@@ -97,6 +99,7 @@ void su_queue_free(struct su_queue *queue)
     if (!queue)
         return;
     su_lock_done(&queue->lock);
+    pthread_cond_destroy(&queue->has_room);
     free(queue->items);
     free(queue);
 }
@@ -106,7 +109,7 @@ static bool put_locked(struct su_queue *queue, void *item)
     if (queue->is_closed || queue->length == queue->capacity)
         return false;
     queue->items[(queue->head + queue->length++) % queue->capacity] = item;
-    su_wake(&queue->lock);
+    pthread_cond_signal(&queue->lock.changed);      /* one item, one getter */
     return true;
 }
 
@@ -117,7 +120,7 @@ static void *get_locked(struct su_queue *queue)
     void *item = queue->items[queue->head];
     queue->head = (queue->head + 1) % queue->capacity;
     queue->length--;
-    su_wake(&queue->lock);
+    pthread_cond_signal(&queue->has_room);
     return item;
 }
 
@@ -125,7 +128,7 @@ bool su_queue_put(struct su_queue *queue, void *item)
 {
     SU_LOCKED(&queue->lock);
     while (queue->length == queue->capacity && !queue->is_closed)
-        su_wait(&queue->lock);
+        pthread_cond_wait(&queue->has_room, &queue->lock.mutex);
     return put_locked(queue, item);
 }
 
@@ -154,6 +157,7 @@ void su_queue_close(struct su_queue *queue)
     SU_LOCKED(&queue->lock);
     queue->is_closed = true;
     su_wake(&queue->lock);
+    pthread_cond_broadcast(&queue->has_room);
 }
 
 size_t su_queue_length(struct su_queue *queue)
