@@ -113,7 +113,7 @@ def test_a_cell_that_ignores_interrupts_times_out_all_the_same(hostile) -> None:
 def test_no_orphan_outlives_its_run(shared_server: Server) -> None:
     marks = [f"73{number}.{time.monotonic_ns()}" for number in range(3)]
     run = shared_server.run(
-        f"!sleep {marks[0]} &",
+        f"!(sleep {marks[0]} > /dev/null 2>&1 &)",
         f"import subprocess\nsubprocess.Popen(['sleep', '{marks[1]}'], start_new_session=True)",
         f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        os.execvp('sleep', ['sleep', '{marks[2]}'])\n    os._exit(0)\ntime.sleep(0.3)",
         "from joblib import Parallel, delayed\nprint(Parallel(n_jobs=2)(delayed(abs)(-n) for n in range(4)))")

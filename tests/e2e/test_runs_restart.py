@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,20 +17,9 @@ NUMBERS = "".join(f"{number}\n" for number in range(60))
 
 
 def keeper_of(server: Server, run_id: str) -> int:
-    """The process of the run's keeper."""
-    def found() -> int | None:
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                words = Path("/proc", entry, "cmdline").read_bytes()
-                folder = os.readlink(f"/proc/{entry}/cwd")
-            except OSError:
-                continue
-            if b"suricate-keep" in words and (run_id.encode() in words or run_id in folder):
-                return int(entry)
-        return None
-    return wait_until(found, f"the keeper of run {run_id} can be found")
+    """The process of the run's keeper: keeper.json in the kernel's folder says it."""
+    card = server.data / "run" / "kernels" / f"{run_id}-1" / "keeper.json"
+    return wait_until(lambda: card.exists() and json.loads(card.read_text()).get("pid"), f"the keeper of run {run_id} says who it is")
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1, 0.5, 1.5])
