@@ -50,7 +50,8 @@ step() {
 }
 
 installed() { [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
-can_be_had() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+# Read to the end before matching: with pipefail, a grep that stops early would make apt-cache's SIGPIPE the answer.
+can_be_had() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 
 # The packages of the named lists that are not installed.
 missing_packages() {
