@@ -155,8 +155,9 @@ static bool look_up(struct accounts *accounts, struct su_str token, unsigned kin
     uint8_t hash[SU_SHA256_SIZE];
     if (!split_token(token, id, &secret))
         return false;
-    su_sha256_of(secret.ptr, secret.len, hash);
     SU_LOCKED(&accounts->lock);
+    su_sha256_add(accounts->sha256, secret.ptr, secret.len);
+    su_sha256_end(accounts->sha256, hash);
     const struct known *known = known_find(accounts, id);
     if (!known || !password_same(known->hash, hash, sizeof hash) || !(kinds & 1u << known->identity.credential))
         return false;
@@ -305,6 +306,7 @@ bool accounts_open(struct store *store, const struct limits *limits, struct acco
     accounts->limits = limits;
     su_lock_init(&accounts->lock);
     su_lock_init(&accounts->hashing);
+    accounts->sha256 = su_sha256_new();
     if (!load(accounts, err) || !first_start(accounts, err)) {
         accounts_close(accounts);
         return false;
@@ -322,6 +324,7 @@ void accounts_close(struct accounts *accounts)
     known_drop(accounts, everybody, NULL);
     su_lock_done(&accounts->lock);
     su_lock_done(&accounts->hashing);
+    su_sha256_free(accounts->sha256);
     free(accounts);
 }
 

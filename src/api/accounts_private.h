@@ -21,7 +21,8 @@ struct throttle { char key[160]; uint32_t failures; int64_t until_ms; };
 struct accounts {
     struct store *store;
     const struct limits *limits;
-    struct su_lock lock;        /* known, throttles */
+    struct su_lock lock;        /* known, throttles, sha256 */
+    struct su_sha256 *sha256;   /* for secrets that are presented; made once, since each request needs it */
     struct known *known[CREDENTIAL_BUCKETS];
     size_t known_count;
     struct throttle throttles[THROTTLES];

@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { POOL_BYTES = 32 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, THREAD_STACK = 256 * 1024 };
+enum { POOL_BYTES = 24 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, THREAD_STACK = 256 * 1024 };
 
 /* ------------------------------------------------------- connections */
 

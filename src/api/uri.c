@@ -106,7 +106,7 @@ bool uri_path_name(struct su_arena *arena, const struct uri_path *path, size_t f
 
 bool uri_query_parse(struct su_arena *arena, struct su_str query, struct uri_query *ret, struct su_err *err)
 {
-    ret->count = 0;
+    *ret = (struct uri_query){.items = query.len ? su_arena_alloc(arena, URI_QUERY_MAX * sizeof *ret->items) : NULL};
     for (bool more = query.len > 0; more;) {
         struct su_str item, name, value;
         more = su_str_cut(query, '&', &item, &query);

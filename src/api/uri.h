@@ -22,6 +22,6 @@ bool uri_path_parse(struct su_arena *arena, struct su_str path, struct uri_path 
 bool uri_path_name(struct su_arena *arena, const struct uri_path *path, size_t from, size_t to, const char *what, struct su_str *ret, struct su_err *err);
 
 /* Parameters of a query string, decoded, in order.  Refuses repeated names. */
-struct uri_query { struct { struct su_str name, value; } items[URI_QUERY_MAX]; size_t count; };
+struct uri_query { struct uri_query_item { struct su_str name, value; } *items; size_t count; };
 bool uri_query_parse(struct su_arena *arena, struct su_str query, struct uri_query *ret, struct su_err *err);
 const char *uri_query_get(const struct uri_query *query, const char *name);

@@ -5,7 +5,7 @@
 
 #include "str.h"
 
-enum { BLOCK_BYTES = 4096 };
+enum { FIRST_BYTES = 1024, BLOCK_BYTES = 4096 };   /* most requests need no more than the first */
 
 struct block { struct block *next; size_t used, size; _Alignas(16) char bytes[]; };
 struct su_arena { struct block *blocks; };
@@ -28,7 +28,8 @@ void *su_arena_alloc(struct su_arena *arena, size_t size)
     size = (size + 15) & ~(size_t)15;
     struct block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t room = size > BLOCK_BYTES / 4 ? size : BLOCK_BYTES - sizeof *block;
+        size_t usual = block ? BLOCK_BYTES : FIRST_BYTES;
+        size_t room = size > usual / 4 ? size : usual - sizeof *block;
         block = su_alloc(sizeof *block + room);
         block->size = room;
         block->next = arena->blocks;
