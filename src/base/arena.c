@@ -5,7 +5,7 @@
 
 #include "str.h"
 
-enum { FIRST_BYTES = 1024, BLOCK_BYTES = 4096 };   /* most requests need no more than the first */
+enum { FIRST_BYTES = 960, BLOCK_BYTES = 4096 };   /* most requests need no more than the first */
 
 struct block { struct block *next; size_t used, size; _Alignas(16) char bytes[]; };
 struct su_arena { struct block *blocks; };

@@ -54,7 +54,11 @@ void su_lock_init(struct su_lock *lock)
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&lock->mutex, NULL);
+    pthread_mutexattr_t adaptive;       /* held for a moment only: look again before going to sleep */
+    pthread_mutexattr_init(&adaptive);
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&lock->mutex, &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
     pthread_cond_init(&lock->changed, &attributes);
     pthread_condattr_destroy(&attributes);
 }
