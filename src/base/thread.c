@@ -113,7 +113,6 @@ static bool put_locked(struct su_queue *queue, void *item)
     if (queue->is_closed || queue->length == queue->capacity)
         return false;
     queue->items[(queue->head + queue->length++) % queue->capacity] = item;
-    pthread_cond_signal(&queue->lock.changed);      /* one item, one getter */
     return true;
 }
 
@@ -124,36 +123,52 @@ static void *get_locked(struct su_queue *queue)
     void *item = queue->items[queue->head];
     queue->head = (queue->head + 1) % queue->capacity;
     queue->length--;
-    pthread_cond_signal(&queue->has_room);
+    return item;
+}
+
+/* One item, one getter; told after the lock is free, or it would wake up only to wait for it. */
+static bool put_done(struct su_queue *queue, bool is_put)
+{
+    su_unlock(&queue->lock);
+    if (is_put)
+        pthread_cond_signal(&queue->lock.changed);
+    return is_put;
+}
+
+static void *get_done(struct su_queue *queue, void *item)
+{
+    su_unlock(&queue->lock);
+    if (item)
+        pthread_cond_signal(&queue->has_room);
     return item;
 }
 
 bool su_queue_put(struct su_queue *queue, void *item)
 {
-    SU_LOCKED(&queue->lock);
+    su_lock(&queue->lock);
     while (queue->length == queue->capacity && !queue->is_closed)
         pthread_cond_wait(&queue->has_room, &queue->lock.mutex);
-    return put_locked(queue, item);
+    return put_done(queue, put_locked(queue, item));
 }
 
 bool su_queue_try_put(struct su_queue *queue, void *item)
 {
-    SU_LOCKED(&queue->lock);
-    return put_locked(queue, item);
+    su_lock(&queue->lock);
+    return put_done(queue, put_locked(queue, item));
 }
 
 void *su_queue_get(struct su_queue *queue)
 {
-    SU_LOCKED(&queue->lock);
+    su_lock(&queue->lock);
     while (!queue->length && !queue->is_closed)
         su_wait(&queue->lock);
-    return get_locked(queue);
+    return get_done(queue, get_locked(queue));
 }
 
 void *su_queue_try_get(struct su_queue *queue)
 {
-    SU_LOCKED(&queue->lock);
-    return get_locked(queue);
+    su_lock(&queue->lock);
+    return get_done(queue, get_locked(queue));
 }
 
 void su_queue_close(struct su_queue *queue)
