@@ -197,13 +197,15 @@ size_t csv_read(const struct csv_dialect *dialect, char *data, size_t len, bool 
 
 enum { SNIFF_ROWS = 200, SNIFF_COLUMNS = 1 };
 
-/* How many of the records have the commonest width above one; that width. */
-static size_t evenness(const uint32_t *widths, size_t rows, size_t *ret_width)
+/* How many of the records have the commonest width above one, that width; 0 when more have just one field.
+ * *ret_single: how many those are. */
+static size_t evenness(const uint32_t *widths, size_t rows, size_t *ret_width, size_t *ret_single)
 {
-    size_t best = 0;
+    size_t best = 0, single = 0;
     *ret_width = 1;
     for (size_t i = 0; i < rows; i++) {
         size_t same = 0;
+        single += widths[i] == 1;
         for (size_t j = 0; j < rows; j++)
             same += widths[j] == widths[i];
         if (widths[i] > 1 && (same > best || (same == best && widths[i] > *ret_width))) {
@@ -211,7 +213,8 @@ static size_t evenness(const uint32_t *widths, size_t rows, size_t *ret_width)
             *ret_width = widths[i];
         }
     }
-    return best;
+    *ret_single = single;
+    return single > best ? 0 : best;
 }
 
 static char sniff_line_end(const char *data, size_t len)
@@ -224,6 +227,7 @@ void csv_sniff(const char *data, size_t len, bool is_last, const char *delimiter
     struct csv_cell cells[SNIFF_ROWS * SNIFF_COLUMNS];
     uint32_t widths[SNIFF_ROWS];
     double best = 0;
+    bool has_unused = false;
     SU_AUTO_FREE char *copy = su_alloc(len + CSV_PADDING);
     *ret = (struct csv_dialect){.delimiter = delimiters[0], .quote = '"', .line_end = sniff_line_end(data, len)};
     *ret_columns = 1;
@@ -231,13 +235,17 @@ void csv_sniff(const char *data, size_t len, bool is_last, const char *delimiter
     for (const char *delimiter = delimiters; *delimiter != '\0'; delimiter++) {
         struct csv_dialect dialect = {.delimiter = *delimiter, .quote = '"', .line_end = ret->line_end};
         struct csv_rows rows = {.cells = cells, .widths = widths, .columns = SNIFF_COLUMNS, .rows_max = SNIFF_ROWS};
-        size_t width;
+        size_t width, single;
         memcpy(copy, data, len);    /* reading takes quotes out in place */
         csv_read(&dialect, copy, len, is_last, &rows);
-        size_t even = evenness(widths, rows.rows, &width);
+        size_t even = evenness(widths, rows.rows, &width, &single);
         double share = rows.rows > 0 ? (double)even / (double)rows.rows : 0;
         /* More fields break a tie, but never outweigh evenness. */
         double score = even == 0 ? 0 : share + 0.05 * (1.0 - 1.0 / (double)width);
+        if (*ret_columns == 1 && single == rows.rows && !has_unused) {
+            ret->delimiter = *delimiter;    /* of one column: what does not occur cuts nothing */
+            has_unused = true;
+        }
         if (score > best) {
             best = score;
             ret->delimiter = *delimiter;

@@ -42,7 +42,7 @@ bool previews_open(struct store *store, struct su_bus *bus, const struct preview
     if (previews->options.parallel == 0)
         previews->options.parallel = 1;
     if (previews->options.waiting == 0)
-        previews->options.waiting = 3;
+        previews->options.waiting = 2;
     su_lock_init(&previews->lock);
     *ret = previews;
     return true;

@@ -15,7 +15,7 @@
 struct previews;
 struct previews_options {
     unsigned parallel;          /* large previews at once; 0: 1 */
-    unsigned waiting;           /* callers blocked at once, computing ones included; 0: 3 */
+    unsigned waiting;           /* callers blocked at once, computing ones included; 0: 2 */
 };
 
 bool previews_open(struct store *store, struct su_bus *bus, const struct previews_options *options,
