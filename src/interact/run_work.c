@@ -199,6 +199,9 @@ static struct run_end end_of(struct live *live)
             end = (struct run_end){RUN_CANCELLED, "cancelled on request; the kernel's keeper was gone by then"};
     } else {
         end = run_end_of(live->ended, recorder_error(live->recorder));
+        bool may_retry = end.state == RUN_INTERRUPTED && !is_cancelled && live->attempt <= live->retries;
+        if (may_retry)
+            end = run_end_interrupted((int)live->attempt, (int)live->retries);
     }
     return end;
 }
@@ -267,13 +270,24 @@ static bool gather_notebook(struct gathering *g, const json_t *notebook, struct 
     return true;
 }
 
+static json_t *default_parameters(const json_t *notebook)
+{
+    SU_AUTO_JSON json_t *declared = parameters_discover(notebook);
+    json_t *defaults = json_object();
+    size_t i;
+    json_t *parameter;
+    json_array_foreach(declared, i, parameter)
+        json_object_set(defaults, su_json_string(parameter, "name", ""), json_object_get(parameter, "default"));
+    return defaults;
+}
+
 /* metadata.papermill, as papermill writes it, and who ran it. */
 static void sign_notebook(const struct live *live, json_t *notebook, const struct run_ending *ending)
 {
     char started[SU_TIME_TEXT], ended[SU_TIME_TEXT];
     json_t *metadata = json_object_get(notebook, "metadata");
     bool has_started = ending->started_ms > 0;
-    json_object_set_new(metadata, "papermill", json_pack("{s:{}, s:f, s:s, s:{}, s:o, s:s, s:s+, s:O, s:o, s:s}", "default_parameters", "duration",
+    json_object_set_new(metadata, "papermill", json_pack("{s:o, s:f, s:s, s:{}, s:o, s:s, s:s+, s:O, s:o, s:s}", "default_parameters", default_parameters(notebook), "duration",
         has_started ? (double)(ending->ended_ms - ending->started_ms) / 1000.0 : 0.0, "end_time", su_time_text(ending->ended_ms, ended),
         "environment_variables", "exception", ending->state == RUN_SUCCEEDED ? json_null() : json_true(), "input_path", live->notebook,
         "output_path", live->id, ".ipynb", "parameters", live->parameters, "start_time",
