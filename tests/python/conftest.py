@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 SAMPLE = ROOT / "samples" / "denver-baltimore-2013-week1.csv"
-sys.path.insert(0, str(ROOT / "sdk" / "python"))
+sys.path[:0] = [str(ROOT / "sdk" / "python"), str(ROOT / "tests")]
 
 #: Tests that hold our work against the real files, which lie beside a checkout and not in it.
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data files are not beside this checkout")

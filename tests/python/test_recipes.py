@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+from answers import KINDS, OFFICIAL
 from conftest import ROOT, SAMPLE, SHARED, PlayedServer, needs_shared
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -19,21 +20,6 @@ RECIPES = ROOT / "recipes"
 NAMES = ["favourite-receiver", "kinds-of-receivers"]
 RESULT = "application/vnd.suricate.result+json"
 
-#: By the league's statistics: targets, catches, yards, touchdowns.
-OFFICIAL = [
-    ("W.Welker", 11, 9, 67, 2),
-    ("D.Thomas", 11, 5, 161, 2),
-    ("J.Thomas", 7, 5, 110, 2),
-    ("K.Moreno", 3, 3, 37, 0),
-    ("E.Decker", 7, 2, 32, 0),
-    ("R.Hillman", 2, 2, 27, 0),
-    ("A.Caldwell", 1, 1, 28, 1),
-]
-KINDS = [
-    (8, [2, 6], {"W.Welker": 5, "E.Decker": 1, "J.Thomas": 1, "K.Moreno": 1}),
-    (10, [8, 17], {"W.Welker": 4, "D.Thomas": 2, "R.Hillman": 2, "J.Thomas": 1, "K.Moreno": 1}),
-    (9, [23, 78], {"D.Thomas": 3, "J.Thomas": 3, "A.Caldwell": 1, "E.Decker": 1, "K.Moreno": 1}),
-]
 TABLES = [
     pytest.param(SAMPLE, id="sample"),
     pytest.param(SHARED / "nfl-2013-week1-DEN-BAL.csv", id="text", marks=needs_shared),
