@@ -203,9 +203,9 @@ static enum next add_done(struct request *request, bool failed, bool *ret_resume
     *ret_resume = false;
     if (request->is_abandoned)
         return NEXT_FREE;
-    if (upload->is_complete && (failed || !upload->fill.len))
-        return NEXT_FINISH;
     upload->is_working = false;
+    if (upload->is_complete && (failed || !upload->fill.len))
+        return NEXT_FINISH;     /* the connection is suspended, so nobody abandons the request meanwhile */
     if (upload->edge_waits || upload->is_complete) {
         *ret_resume = upload->edge_waits;
         upload->edge_waits = false;
