@@ -454,6 +454,7 @@ int serve_main(int argc, char **argv)
     struct su_err err;
     struct su_arena *arena = su_arena_new();
     mallopt(M_ARENA_MAX, 2);
+    umask(022);     /* every file is made with the mode it needs; kernels run as another user and must see theirs */
     bool is_fine = read_options(argc, argv, &serving.options, arena, &err);
     if (is_fine && serving.options.print_limits) {
         SU_AUTO_BUF struct su_buf text = SU_BUF(1024 * 1024);

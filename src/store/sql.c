@@ -1,11 +1,14 @@
 /* SQL: see sql.h.  The only user of sqlite3.h.  Layer store; a connection is used by one thread at a time. */
 #include "sql.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 
 enum { CACHE_SIZE = 128, BUSY_MS = 10000, BACKUP_PAGES = 256 };
@@ -57,10 +60,21 @@ static bool set_up(struct sql *db, enum sql_mode mode, struct su_err *err)
                           "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;", err);
 }
 
+/* SQLite would create the file readable to all; what lies beside it takes its
+ * mode.  A file that is there is not opened: closing a second descriptor would
+ * drop the locks that other connections of this process hold. */
+static bool make_private(const char *path, struct su_err *err)
+{
+    SU_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 || errno == EEXIST || su_fail_errno(err, errno, "cannot open %s", path);
+}
+
 bool sql_open(const char *path, enum sql_mode mode, struct sql **ret, struct su_err *err)
 {
+    if (mode == SQL_WRITE && !make_private(path, err))
+        return false;
     struct sql *db = su_alloc(sizeof *db);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == SQL_WRITE ? SQLITE_OPEN_CREATE : 0);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
         su_fail(err, SU_INTERNAL, "cannot open %s: %s", path, sqlite3_errmsg(db->handle));
         sql_close(db);

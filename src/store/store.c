@@ -126,7 +126,7 @@ static void upkeep_loop(void *arg)
 static bool open_parts(struct store *store, const struct store_migration *const *migrations, struct su_err *err)
 {
     struct sql *db;
-    if (!su_dir_make(store->dir, 0711, err) || !take_lock(store, err) || !blobs_open(store->dir, &store->blobs, err) ||
+    if (!su_dir_make(store->dir, 0700, err) || !take_lock(store, err) || !blobs_open(store->dir, &store->blobs, err) ||
         !sql_open(store->db_path, SQL_WRITE, &db, err))
         return false;
     if (!migrate(db, migrations, err)) {

@@ -95,6 +95,25 @@ static bool insert_null(struct sql *db, void *arg, struct su_err *err)
     return sql_run(db, err, "INSERT INTO t (v) VALUES (NULL)");
 }
 
+static void data_is_readable_to_nobody_else(void **state)
+{
+    static const char *const names[] = {"", "/suricate.db", "/suricate.db-wal", "/lock", "/blobs"};
+    SU_AUTO_FREE char *dir = su_format("%s/new", (char *)*state);
+    struct su_err err;
+    struct store *store = NULL;
+    mode_t old = umask(0);
+    check_ok(store_open(dir, schema_1, &store, &err));
+    check_ok(store_write(store, insert, (char[]){"a"}, &err));
+    umask(old);
+    for (size_t i = 0; i < SU_COUNT(names); i++) {
+        SU_AUTO_FREE char *path = su_format("%s%s", dir, names[i]);
+        struct stat status;
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_mode & 077, 0);
+    }
+    store_close(store);
+}
+
 struct crowd { struct store *store; _Atomic int next, done; };
 
 static void finished(void *arg, bool ok, const struct su_err *err)
@@ -184,6 +203,7 @@ int main(void)
         with_scratch(refused_job_leaves_nothing_and_hurts_no_other),
         with_scratch(second_server_is_refused_the_folder),
         with_scratch(schema_goes_forward_and_refuses_a_newer_one),
+        with_scratch(data_is_readable_to_nobody_else),
         with_scratch(jobs_that_wait_share_commits),
         with_scratch(backup_restores_to_the_same_content),
         with_scratch(restore_refuses_a_flipped_byte),
