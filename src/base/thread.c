@@ -85,6 +85,8 @@ struct su_queue {
     pthread_cond_t has_room;
     void **items;
     size_t capacity, head, length;
+    size_t sleepers;            /* getters that wait */
+    bool is_waking;             /* one of them has been told and not yet looked */
     bool is_closed;
 };
 
@@ -126,18 +128,33 @@ static void *get_locked(struct su_queue *queue)
     return item;
 }
 
-/* One item, one getter; told after the lock is free, or it would wake up only to wait for it. */
+/* Whether to wake a getter: one at a time, and each that comes for an item wakes
+ * the next while there are more.  So a burst of items wakes few, and none waits
+ * while a getter sleeps.  (Locked; tell after the lock is free, or who is woken
+ * only waits for it.) */
+static bool must_wake(struct su_queue *queue)
+{
+    if (!queue->length || !queue->sleepers || queue->is_waking)
+        return false;
+    queue->is_waking = true;
+    return true;
+}
+
 static bool put_done(struct su_queue *queue, bool is_put)
 {
+    bool must = must_wake(queue);
     su_unlock(&queue->lock);
-    if (is_put)
+    if (must)
         pthread_cond_signal(&queue->lock.changed);
     return is_put;
 }
 
 static void *get_done(struct su_queue *queue, void *item)
 {
+    bool must = must_wake(queue);
     su_unlock(&queue->lock);
+    if (must)
+        pthread_cond_signal(&queue->lock.changed);
     if (item)
         pthread_cond_signal(&queue->has_room);
     return item;
@@ -160,8 +177,12 @@ bool su_queue_try_put(struct su_queue *queue, void *item)
 void *su_queue_get(struct su_queue *queue)
 {
     su_lock(&queue->lock);
-    while (!queue->length && !queue->is_closed)
+    while (!queue->length && !queue->is_closed) {
+        queue->sleepers++;
         su_wait(&queue->lock);
+        queue->sleepers--;
+        queue->is_waking = false;
+    }
     return get_done(queue, get_locked(queue));
 }
 
