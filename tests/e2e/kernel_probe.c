@@ -77,7 +77,9 @@ static void obey(struct probe *probe, const json_t *command) {
     else if (strcmp(what, "attach") == 0) attach(probe, command);
     else if (strcmp(what, "send") == 0 && one) {
         if (!keeper_send(one->keeper, json_object_get(command, "message"), &err)) say_error(&err);
-    } else if (strcmp(what, "detach") == 0 && one) detach(probe, one);
+    } else if (strcmp(what, "detach") == 0) {
+        if (one) detach(probe, one);
+    }
     else if (strcmp(what, "forget") == 0) {
         compute_kernel_forget(probe->compute, su_json_string(command, "id", ""));
         say(json_pack("{s:s}", "forgotten", su_json_string(command, "id", "")));

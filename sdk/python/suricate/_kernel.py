@@ -313,6 +313,12 @@ def _register_pip(shell: Any) -> None:
     """Let `%pip install` and `!pip install` say how an environment gets a package."""
     original_system, original_getoutput = shell.system, shell.getoutput
 
+    def shell_in_background(command: str) -> None:
+        """As a terminal would: go on at once; what it prints comes with the cell, it ends with the kernel at the latest."""
+        import subprocess
+
+        subprocess.Popen(["/bin/sh", "-c", shell.var_expand(command, depth=2)], stdin=subprocess.DEVNULL)
+
     def pip(line: str) -> None:
         """Say how an environment gets a package; everything but installing is pip's own."""
         if _asks_to_install("pip " + line):
@@ -324,6 +330,8 @@ def _register_pip(shell: Any) -> None:
         if _asks_to_install(command):
             print(PIP_ADVICE)
             return None
+        if command.rstrip().endswith("&"):
+            return shell_in_background(command)
         return original_system(command)
 
     def getoutput(command: str, *args: Any, **named: Any) -> Any:
