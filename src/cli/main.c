@@ -92,8 +92,10 @@ static int run_command(const struct command *command, int argc, char **argv, int
         status = (int)exit_status_of(&err);
     }
     invocation_free(in);
-    if (fflush(stdout) != 0 && status == EXIT_DONE)
+    if (fflush(stdout) != 0 && status == EXIT_DONE) {
+        fputs("suricate: standard output could not be written\n", stderr);
         status = EXIT_TROUBLE;
+    }
     return status;
 }
 

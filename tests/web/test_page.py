@@ -27,7 +27,7 @@ def scrolls_sideways(page: Page) -> bool:
 def upload(page: Page, name: str, body: bytes | None = None) -> None:
     """Choose a file, and wait until its page stands there."""
     page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": SAMPLE.read_bytes() if body is None else body})
-    expect(page.locator("main h1")).to_have_text(name)
+    expect(page.locator("#main h1")).to_have_text(name)
 
 
 def run_favourite(page: Page, name: str, passer: str = "P.Manning") -> None:
@@ -59,7 +59,7 @@ def test_from_a_file_to_the_chart(open_page: OpenPage, tmp_path: Path) -> None:
     page.get_by_role("button", name="Favourite receiver").click()
     page.get_by_label("Passer", exact=True).fill("P.Manning")
     page.get_by_role("button", name="Run favourite receiver").click()
-    expect(page.locator("main .state")).to_have_text("Done")
+    expect(page.locator("#main .state")).to_have_text("Done")
     wait_for_chart(page)
     assert "figure-1.svg" in (page.locator(".figure img").get_attribute("src") or "")
     expect(page.locator(".answer")).to_contain_text("W.Welker")
@@ -80,7 +80,7 @@ def test_from_a_file_to_the_chart(open_page: OpenPage, tmp_path: Path) -> None:
     wait_for_chart(page)
     assert place_of(page) == place
     page.go_back()
-    expect(page.locator("main h1")).to_have_text("through.csv")
+    expect(page.locator("#main h1")).to_have_text("through.csv")
 
 
 def test_a_file_is_dropped_anywhere(open_page: OpenPage) -> None:
@@ -90,7 +90,7 @@ def test_a_file_is_dropped_anywhere(open_page: OpenPage) -> None:
     page.dispatch_event("body", "dragenter", {"dataTransfer": data})
     expect(page.locator(".veil")).to_be_visible()
     page.dispatch_event("body", "drop", {"dataTransfer": data})
-    expect(page.locator("main h1")).to_have_text("dropped.csv")
+    expect(page.locator("#main h1")).to_have_text("dropped.csv")
     expect(page.locator(".veil")).to_be_hidden()
     expect(page.locator("#objects")).to_contain_text("dropped.csv")
 
@@ -98,9 +98,9 @@ def test_a_file_is_dropped_anywhere(open_page: OpenPage) -> None:
 def test_another_upload_of_a_name_is_a_new_version(open_page: OpenPage) -> None:
     page = open_page()
     upload(page, "again.csv", b"a,b\n1,2\n")
-    expect(page.locator("main .facts")).to_contain_text("version 1")
+    expect(page.locator("#main .facts")).to_contain_text("version 1")
     upload(page, "again.csv", b"a,b\n1,2\n3,4\n")
-    expect(page.locator("main .facts")).to_contain_text("version 2")
+    expect(page.locator("#main .facts")).to_contain_text("version 2")
     expect(page.locator(".title .number")).to_contain_text("2 rows")
 
 
@@ -108,11 +108,11 @@ def test_a_running_run_shows_what_it_prints_and_can_be_cancelled(open_page: Open
     shared_server.put_notebook("web-endless", "import time\nprint('here we are', flush=True)", "import time\ntime.sleep(600)")
     run = shared_server.start_run("web-endless")
     page = open_page(place=f"#/runs/{run['id']}")
-    expect(page.locator("main .state")).to_have_text("Running")
+    expect(page.locator("#main .state")).to_have_text("Running")
     expect(page.locator("pre.log").first).to_contain_text("here we are")
     expect(page.get_by_role("progressbar", name="Progress of the run")).to_be_visible()
     page.get_by_role("button", name="Cancel the run").click()
-    expect(page.locator("main .state")).to_have_text("Cancelled")
+    expect(page.locator("#main .state")).to_have_text("Cancelled")
 
 
 def test_a_failed_run_says_why(open_page: OpenPage, shared_server: Any) -> None:
@@ -148,7 +148,7 @@ def test_objects_are_found_by_name(open_page: OpenPage, shared_server: Any) -> N
     page.get_by_label("Find objects by name").fill("NEEDLE")
     expect(page.locator("#objects a")).to_have_count(1)
     page.locator("#objects a").click()
-    expect(page.locator("main h1")).to_have_text("find/needle.csv")
+    expect(page.locator("#main h1")).to_have_text("find/needle.csv")
     page.get_by_label("Find objects by name").fill("nothing like it")
     expect(page.locator("#objects")).to_contain_text("Nothing is named like")
 
@@ -208,7 +208,7 @@ def test_hostile_data_is_only_text(open_page: OpenPage, shared_server: Any) -> N
     failed = shared_server.run(f"raise ValueError({HOSTILE!r})", name="web-hostile-error")
     page.goto(f"{shared_server.url}/#/runs/{failed['id']}")
     expect(page.get_by_role("alert")).to_contain_text(HOSTILE)
-    assert page.evaluate("document.querySelectorAll('main script, main iframe, main svg, main img[src=x]').length") == 0
+    assert page.evaluate("document.querySelectorAll('#main script, #main iframe, #main svg, #main img[src=x]').length") == 0
 
 
 def test_a_figure_opened_by_itself_can_do_nothing(open_page: OpenPage, shared_server: Any) -> None:
@@ -270,7 +270,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage, shared_server: Any) -> None
     expect(page.locator("#objects a")).to_have_count(1)
     tab_to("keys.csv")
     page.keyboard.press("Enter")
-    expect(page.locator("main h1")).to_be_focused()
+    expect(page.locator("#main h1")).to_be_focused()
     page.wait_for_selector(".recipe")
     tab_to("Favourite receiver")
     page.keyboard.press("Enter")
