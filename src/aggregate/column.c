@@ -56,11 +56,24 @@ void column_free(struct column *column)
 
 /* --- extremes and totals ---------------------------------------------- */
 
-static uint64_t prefix_of(const char *text, size_t len)
+static inline uint64_t load_word(const char *text)
 {
+    uint32_t word;
+    memcpy(&word, text, 4);
+    return __builtin_bswap32(word);
+}
+
+/* The first eight bytes as a number that sorts as they do; missing ones are zero. */
+static inline uint64_t prefix_of(const char *text, size_t len)
+{
+    if (len >= 8)
+        return load_word(text) << 32 | load_word(text + 4);
+    if (len >= 4)
+        return load_word(text) << 32 | (load_word(text + len - 4) << (8 * (8 - len)) & UINT32_MAX);
     uint64_t prefix = 0;
-    memcpy(&prefix, text, len < 8 ? len : 8);
-    return __builtin_bswap64(prefix);
+    for (size_t i = 0; i < len; i++)
+        prefix |= (uint64_t)(uint8_t)text[i] << (56 - 8 * i);
+    return prefix;
 }
 
 static void keep_text(struct kept_text *kept, const char *text, size_t len, uint64_t prefix)

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { PACKED_SIZE = 64 << 10, RAW_SIZE = 256 << 10, SNIFF_SIZE = 4096 };
+enum { PACKED_SIZE = 64 << 10, RAW_SIZE = 64 << 10, SNIFF_SIZE = 4096 };
+_Static_assert(RAW_SIZE >= PACKED_SIZE, "the beginning is read into raw");
 
 struct decoder {
     decode_read_fn *read;
