@@ -1,4 +1,5 @@
-/* The edge: libmicrohttpd's callbacks.  Layer api; libmicrohttpd's threads.  The only user of microhttpd.h.
+/* The edge: libmicrohttpd's callbacks and the loop around it.  Layer api; threads "http" and "http-kernels", which
+ * alone call the library.  The only user of microhttpd.h.
  *
  * The edge never blocks and never runs a handler (except ROUTE_EDGE ones, which
  * only read memory).  It reads the head, lets admission.c judge it, fills
@@ -20,16 +21,19 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 
-enum { POOL_BYTES = 24 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, THREAD_STACK = 256 * 1024 };
+enum { POOL_BYTES = 24 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, WAIT_MAX_MS = 60000 };
 
 /* ------------------------------------------------------- connections */
 
@@ -102,6 +106,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *http)
     struct request *request = su_alloc(sizeof *request);
     request->magic = REQUEST_MAGIC;
     request->server = server;
+    request->listener = listener;
     request->services = &server->services;
     request->is_kernel = listener->is_kernel;
     request->http = http;
@@ -627,11 +632,84 @@ static void log_library(void *cls, const char *format, va_list args)
     su_log(SU_LOG_DEBUG, "http.library", su_kv_text("message", text));
 }
 
+/* What workers handed back since the last look, oldest first. */
+static struct request *take_finished(struct listener *listener)
+{
+    struct request *newest = atomic_exchange(&listener->finished, NULL), *oldest = NULL;
+    while (newest) {
+        struct request *next = newest->finished_next;
+        newest->finished_next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+static bool resume_finished(struct listener *listener)
+{
+    struct request *request = take_finished(listener);
+    bool has_any = request != NULL;
+    for (struct request *next; request; request = next) {
+        next = request->finished_next;
+        MHD_resume_connection(request->http);
+    }
+    return has_any;
+}
+
+void edge_resume(struct request *request)
+{
+    struct listener *listener = request->listener;
+    struct request *newest = atomic_load(&listener->finished);
+    do
+        request->finished_next = newest;
+    while (!atomic_compare_exchange_weak(&listener->finished, &newest, request));
+    if (atomic_exchange(&listener->is_asleep, false))
+        eventfd_write(listener->wake_fd, 1);
+}
+
+static void wake_up(struct listener *listener)
+{
+    atomic_store(&listener->is_asleep, false);
+    eventfd_write(listener->wake_fd, 1);
+}
+
+/* Sleep until a socket, a worker or a timeout has something to do. */
+static void edge_wait(struct listener *listener, int sockets_fd)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    struct pollfd wanted[] = {{.fd = sockets_fd, .events = POLLIN}, {.fd = listener->wake_fd, .events = POLLIN}};
+    int wait_ms = MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES ? (int)(timeout_ms < WAIT_MAX_MS ? timeout_ms : WAIT_MAX_MS) : -1;
+    eventfd_t ignored;
+    atomic_store(&listener->is_asleep, true);
+    if (atomic_load(&listener->finished) || atomic_load(&listener->must_stop) || atomic_load(&listener->must_quiesce))
+        wait_ms = 0;
+    poll(wanted, 2, wait_ms);
+    atomic_store(&listener->is_asleep, false);
+    if (wanted[1].revents)
+        eventfd_read(listener->wake_fd, &ignored);
+}
+
+/* The library's loop would do, were it not for the price of each hand-over: here a
+ * worker's reply costs the edge no wake-up while it is awake anyway. */
+static void edge_main(void *arg)
+{
+    struct listener *listener = arg;
+    int sockets_fd = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    while (!listener->must_stop) {
+        if (atomic_exchange(&listener->must_quiesce, false) && MHD_quiesce_daemon(listener->daemon) != MHD_INVALID_SOCKET)
+            su_close_fd(&listener->fd);
+        if (!resume_finished(listener))
+            edge_wait(listener, sockets_fd);
+        MHD_run(listener->daemon);
+    }
+    resume_finished(listener);
+}
+
 bool edge_start(struct listener *listener, struct su_err *err)
 {
     const struct limits *limits = &listener->server->limits;
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
+        MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener->fd,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -642,22 +720,31 @@ bool edge_start(struct listener *listener, struct su_err *err)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)limits->connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)limits->idle_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
         MHD_OPTION_END);
-    return listener->daemon || su_fail_errno(err, errno, "can't start the HTTP library");
+    if (!listener->daemon)
+        return su_fail_errno(err, errno, "can't start the HTTP library");
+    listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    su_assert(listener->wake_fd >= 0);
+    su_thread_start(&listener->thread, listener->is_kernel ? "http-kernels" : "http", edge_main, listener);
+    return true;
 }
 
 void edge_quiesce(struct listener *listener)
 {
-    if (listener->daemon)
-        MHD_quiesce_daemon(listener->daemon);
+    if (!listener->daemon)
+        return;
+    listener->must_quiesce = true;
+    wake_up(listener);
 }
 
 void edge_stop(struct listener *listener)
 {
-    if (listener->daemon)
-        MHD_stop_daemon(listener->daemon);
+    if (!listener->daemon)
+        return;
+    listener->must_stop = true;
+    wake_up(listener);
+    su_thread_join(&listener->thread);
+    MHD_stop_daemon(listener->daemon);
+    su_close_fd(&listener->wake_fd);
     listener->daemon = NULL;
 }
-
-void edge_resume(struct request *request) { MHD_resume_connection(request->http); }

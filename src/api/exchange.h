@@ -72,10 +72,13 @@ struct stream {
 };
 
 struct connection;
+struct listener;
 
 struct request {
     unsigned magic;
     struct server *server;
+    struct listener *listener;
+    struct request *finished_next;
     const struct services *services;
     void *http;                     /* struct MHD_Connection */
     struct connection *connection;

@@ -17,12 +17,16 @@ struct connection {
     char peer[PEER_SIZE];
 };
 
-/* One MHD daemon: the TCP listener or the kernels' socket. */
+/* One MHD daemon with its thread: the TCP listener or the kernels' socket. */
 struct listener {
     struct server *server;
     bool is_kernel;
     int fd;
     void *daemon;
+    struct su_thread thread;
+    int wake_fd;                            /* eventfd */
+    _Atomic(struct request *) finished;     /* handed back by workers, newest first */
+    _Atomic bool is_asleep, must_quiesce, must_stop;
 };
 
 struct server {
@@ -54,7 +58,7 @@ struct server {
 bool edge_start(struct listener *listener, struct su_err *err);
 void edge_quiesce(struct listener *listener);       /* stop accepting */
 void edge_stop(struct listener *listener);          /* nothing may be suspended any more */
-void edge_resume(struct request *request);          /* hand a suspended request back; it is not touched after */
+void edge_resume(struct request *request);          /* any thread: hand a suspended request back; it is not touched after */
 /* A whole answer written straight to the socket, in mid-body; then the connection only drains. */
 void edge_answer_now(struct connection *connection, const struct reply *reply);
 
