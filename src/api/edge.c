@@ -21,10 +21,10 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -673,36 +673,30 @@ static void wake_up(struct listener *listener)
     eventfd_write(listener->wake_fd, 1);
 }
 
-/* Sleep until a socket, a worker or a timeout has something to do. */
-static void edge_wait(struct listener *listener, int sockets_fd)
-{
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    struct pollfd wanted[] = {{.fd = sockets_fd, .events = POLLIN}, {.fd = listener->wake_fd, .events = POLLIN}};
-    int wait_ms = MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES ? (int)(timeout_ms < WAIT_MAX_MS ? timeout_ms : WAIT_MAX_MS) : -1;
-    eventfd_t ignored;
-    atomic_store(&listener->is_asleep, true);
-    if (atomic_load(&listener->finished) || atomic_load(&listener->must_stop) || atomic_load(&listener->must_quiesce))
-        wait_ms = 0;
-    poll(wanted, 2, wait_ms);
-    atomic_store(&listener->is_asleep, false);
-    if (wanted[1].revents)
-        eventfd_read(listener->wake_fd, &ignored);
-}
-
 /* The library's loop would do, were it not for the price of each hand-over: here a
  * worker's reply costs the edge no wake-up while it is awake anyway. */
 static void edge_main(void *arg)
 {
     struct listener *listener = arg;
-    int sockets_fd = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!listener->must_stop) {
         if (atomic_exchange(&listener->must_quiesce, false) && MHD_quiesce_daemon(listener->daemon) != MHD_INVALID_SOCKET)
             su_close_fd(&listener->fd);
-        if (!resume_finished(listener))
-            edge_wait(listener, sockets_fd);
-        MHD_run(listener->daemon);
+        bool has_work = resume_finished(listener);
+        atomic_store(&listener->is_asleep, true);
+        has_work |= atomic_load(&listener->finished) || listener->must_stop || listener->must_quiesce;
+        MHD_run_wait(listener->daemon, has_work ? 0 : WAIT_MAX_MS);
+        atomic_store(&listener->is_asleep, false);
     }
     resume_finished(listener);
+}
+
+/* The library passes over events without a pointer, so this one only ends its wait. */
+static bool watch_wakes(struct listener *listener)
+{
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    int sockets_fd = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return listener->wake_fd >= 0 && epoll_ctl(sockets_fd, EPOLL_CTL_ADD, listener->wake_fd, &wanted) == 0;
 }
 
 bool edge_start(struct listener *listener, struct su_err *err)
@@ -723,8 +717,8 @@ bool edge_start(struct listener *listener, struct su_err *err)
         MHD_OPTION_END);
     if (!listener->daemon)
         return su_fail_errno(err, errno, "can't start the HTTP library");
-    listener->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    su_assert(listener->wake_fd >= 0);
+    if (!watch_wakes(listener))
+        return su_fail_errno(err, errno, "can't wake the HTTP library");
     su_thread_start(&listener->thread, listener->is_kernel ? "http-kernels" : "http", edge_main, listener);
     return true;
 }
