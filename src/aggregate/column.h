@@ -9,7 +9,7 @@
  *
  * Cost per cell: a hash and a probe while exact, reading the value besides after. */
 #pragma once
-#include <jansson.h>
+#include "base/json.h"
 #include "csv.h"
 #include "value.h"
 

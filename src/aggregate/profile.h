@@ -4,7 +4,7 @@
  * reads it to its end in constant memory: a buffer that grows to record_max at
  * most, and the columns' tables (column.h), together below 64 MiB. */
 #pragma once
-#include <jansson.h>
+#include "base/json.h"
 #include <stdatomic.h>
 #include "decode.h"
 

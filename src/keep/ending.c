@@ -1,5 +1,6 @@
 /* Stopping a kernel, why it ended, and what it leaves behind.  Layer keep. */
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,7 @@ void ending_conclude(struct keeper *keeper) {
 void ending_tidy(struct keeper *keeper, bool with_folder) {
     struct su_err ignored;
     cgroup_kill(&keeper->cgroup);
-    for (int i = 0; i < 50 && !cgroup_remove(&keeper->cgroup); i++) usleep(10000);
+    for (int i = 0; i < 50 && !cgroup_remove(&keeper->cgroup); i++) poll(NULL, 0, 10); /* nothing says when a group is empty */
     if (*keeper->runtime) su_dir_remove(keeper->runtime, &ignored);
     if (!with_folder) return;
     unlink(keeper->socket_path);

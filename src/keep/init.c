@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void tell(int keeper, const char *text, int len) {
@@ -49,6 +50,9 @@ static bool reap(int keeper, pid_t kernel) {
 
 /* Without a pid namespace nobody ends the rest for us: orphans come to us as subreaper. */
 static void kill_descendants(void) {
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
     for (int rounds = 0; rounds < 1000; rounds++) {
         char path[64];
         snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
@@ -58,8 +62,8 @@ static void kill_descendants(void) {
         while (fscanf(children, "%d", &pid) == 1 && ++found) kill(pid, SIGKILL);
         fclose(children);
         if (!found) return;
+        sigtimedwait(&child, NULL, &(struct timespec){.tv_nsec = 1000000});
         while (waitpid(-1, NULL, WNOHANG) > 0) {}
-        usleep(1000);
     }
 }
 

@@ -101,10 +101,8 @@ static int mode_run(const char *folder) {
     struct process process;
     int status = 0;
     if (!launch_from(folder, 2, &process)) return 1;
-    for (int i = 0; i < RUN_TIMEOUT_S * 100; i++) {
-        if (waitpid(process.launcher, &status, WNOHANG) == process.launcher) return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
-        usleep(10000);
-    }
+    if (process_await_end(&process, RUN_TIMEOUT_S * 1000) && waitpid(process.launcher, &status, 0) == process.launcher)
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
     fprintf(stderr, "it did not end within %d s\n", RUN_TIMEOUT_S);
     kill(process.launcher, SIGKILL);
     return 1;
@@ -124,9 +122,9 @@ static const struct { const char *name; int (*run)(const char *folder); } modes[
 
 int main(int argc, char **argv) {
     tune_memory();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT};
+    for (size_t i = 0; i < SU_COUNT(ignored); i++)
+        sigaction(ignored[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     umask(077);
     syscall(SYS_close_range, 3U, ~0U, 0U);
     for (size_t i = 0; argc == 3 && i < SU_COUNT(modes); i++)

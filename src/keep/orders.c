@@ -49,7 +49,7 @@ static bool order_bye(struct keeper *keeper, const json_t *order, struct su_err 
     if (keeper->phase != PHASE_ENDED) {
         process_kill(&keeper->process);
         cgroup_kill(&keeper->cgroup);
-        for (int i = 0; i < 500 && process_is_alive(&keeper->process); i++) usleep(10000);
+        process_await_end(&keeper->process, 5000);
     }
     ending_tidy(keeper, true);
     keeper->is_over = true;

@@ -91,7 +91,7 @@ _Noreturn static void become(const char **argv, const char **env, uid_t uid, int
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     if (chdir("/") == 0) execve(argv[0], (char *const *)argv, (char *const *)env);
     static const char text[] = "the sandbox program could not be run\n";
     (void)!write(2, text, sizeof text - 1);
@@ -235,8 +235,18 @@ bool process_is_alive(const struct process *process) {
     return !has_ended(process->pidfd) || !has_ended(process->launcher_pidfd);
 }
 
+bool process_await_end(const struct process *process, int timeout_ms) {
+    const int ends[] = {process->pidfd, process->launcher_pidfd};
+    for (size_t i = 0; i < SU_COUNT(ends); i++) {
+        struct pollfd end = {.fd = ends[i], .events = POLLIN}; /* a negative one is never ready */
+        if (ends[i] >= 0 && poll(&end, 1, timeout_ms) == 0) return false;
+    }
+    return true;
+}
+
+/* Not DATA: it counts from what is mapped at the start, and is set only then. */
 void process_set_rlimits(const struct process *process, const json_t *rlimits) {
-    static const struct { const char *name; int kind; } kinds[] = {{"NPROC", RLIMIT_NPROC}, {"FSIZE", RLIMIT_FSIZE}, {"NOFILE", RLIMIT_NOFILE}, {"DATA", RLIMIT_DATA}, {"CORE", RLIMIT_CORE}};
+    static const struct { const char *name; int kind; } kinds[] = {{"NPROC", RLIMIT_NPROC}, {"FSIZE", RLIMIT_FSIZE}, {"NOFILE", RLIMIT_NOFILE}, {"CORE", RLIMIT_CORE}};
     if (process->kernel_pid <= 0) return;
     for (size_t i = 0; i < SU_COUNT(kinds); i++) {
         json_t *number = json_object_get(rlimits, kinds[i].name);

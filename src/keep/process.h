@@ -38,6 +38,8 @@ void process_read_output(struct process *process);
 void process_order(struct process *process, char order);
 void process_kill(struct process *process);
 bool process_is_alive(const struct process *process);
+/* Wait for its end; false when it lives on after timeout_ms. */
+bool process_await_end(const struct process *process, int timeout_ms);
 /* rlimits of the running kernel, as at its start. */
 void process_set_rlimits(const struct process *process, const json_t *rlimits);
 /* The output's last bytes as text (into text, size ≥ 4097). */

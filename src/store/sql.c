@@ -245,7 +245,7 @@ bool sql_backup(struct sql *db, const char *path, struct su_err *err)
         do {
             outcome = sqlite3_backup_step(backup, BACKUP_PAGES);
             if (outcome == SQLITE_BUSY || outcome == SQLITE_LOCKED)
-                usleep(5000);
+                sqlite3_sleep(5);
         } while (outcome == SQLITE_OK || outcome == SQLITE_BUSY || outcome == SQLITE_LOCKED);
         sqlite3_backup_finish(backup);
         is_done = outcome == SQLITE_DONE;

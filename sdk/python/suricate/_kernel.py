@@ -45,6 +45,7 @@ MS_PRIVATE = 1 << 18
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 
+STACKS_BYTES = 256 << 20  # address space of ipykernel's threads, hardly touched
 STREAM_CHUNK = 128 * 1024
 PIP_ADVICE = (
     "Packages come with the kernel's environment, which a run cannot change: add the package to packaging/requirements.in, "
@@ -83,10 +84,18 @@ def drop_capabilities() -> None:
     check(libc.syscall(SYS_CAPSET, header, (ctypes.c_uint32 * 6)()), "capset")
 
 
+def mapped_bytes() -> int:
+    """Private writable memory this process has now, as RLIMIT_DATA counts it: mapped, touched or not."""
+    with open("/proc/self/status") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:"))
+
+
 def set_limits(limits: dict[str, int]) -> None:
     """Set rlimits by name, e.g. {"NPROC": 64}."""
     for name, value in limits.items():
         kind = getattr(resource, "RLIMIT_" + name)
+        if name == "DATA":
+            value += mapped_bytes() + STACKS_BYTES
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
@@ -118,10 +127,18 @@ def furnish_scratch(scratch_bytes: int) -> None:
     mount("none", "/run/kernels", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4096,nr_inodes=1,mode=555")
 
 
+def mask() -> None:
+    """Cover what /proc tells about the whole machine and no notebook needs."""
+    for path in ("/proc/keys", "/proc/key-users", "/proc/timer_list"):
+        if os.path.exists(path):
+            mount("/dev/null", path, "", MS_BIND)
+
+
 def settle(settings: dict[str, Any]) -> None:
     """Have a home, whoever made the walls around it."""
     if settings.get("scratch_bytes"):
         unshare(0)
+        mask()
         furnish_scratch(settings["scratch_bytes"])
     home = os.environ.get("HOME", "/home/kernel")
     os.makedirs(home, exist_ok=True)
@@ -161,7 +178,7 @@ def become_kernel() -> None:
     child = os.fork()
     if child:
         os.set_inheritable(keeper.fileno(), True)
-        path = "/proc/self/fd/%d" % init
+        path = f"/proc/self/fd/{init}"
         os.execve(path, ["suricate-init", str(keeper.fileno()), str(child)], {})
     os.close(init)
     os.setsid()

@@ -13,8 +13,6 @@ the zygote lives; without either it ends after its lease.
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import gc
 import importlib.util
 import json
@@ -158,6 +156,7 @@ def furnish(name: str, scratch_bytes: int) -> None:
     """Arrange the child's own view: its processes, its scratch, its sockets, nobody else's."""
     mount("/run/kernels/" + name, "/run/kernel", "", kernel.MS_BIND)
     mount("proc", "/proc", "proc", SAFE)
+    kernel.mask()
     kernel.furnish_scratch(scratch_bytes)
     mount("none", "/run/zygote", "tmpfs", SAFE | kernel.MS_RDONLY, "size=4096,nr_inodes=1,mode=555")
     mount("devpts", "/dev/pts", "devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
