@@ -23,7 +23,7 @@ bool previews_open(struct store *store, struct su_bus *bus, const struct preview
 void previews_close(struct previews *previews);
 
 /* The preview of that version (new reference): {"name","version","kind",…,"columns","sample","warnings"} as in
- * docs/objects.md.  A file that is no table has a preview too (kind "text" or "binary", no columns). */
+ * docs/reference/objects.md.  A file that is no table has a preview too (kind "text" or "binary", no columns). */
 bool preview_get(struct previews *previews, const char *tenant, const struct object_info *info,
                  json_t **ret, struct su_err *err);
 /* Where the end of large previews is announced. */

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SAMPLE, Server
+from conftest import IS_SANITIZED, SAMPLE, Server
 
 pd = pytest.importorskip("pandas")
 
@@ -164,7 +164,7 @@ def test_a_csv_of_one_long_line_is_told_in_bounded_memory(server: Server) -> Non
     packed = preview(server, "bomb.csv.gz", bomb)
     assert not packed["complete"] and packed["rows"] == 0
     peak = Path(f"/proc/{server.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
-    assert int(peak) < 100 * 1024
+    assert IS_SANITIZED or int(peak) < 100 * 1024
 
 
 def test_a_preview_is_kept_and_made_once(server: Server) -> None:
