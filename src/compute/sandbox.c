@@ -39,6 +39,7 @@ static void add_system(json_t *argv, const struct places *places, bool network) 
         char *to SU_AUTO_FREE = su_format("/etc/%s", small[i]);
         add(argv, "--ro-bind", from, to);
     }
+    show(argv, "/sys/devices/system/cpu"); /* how many cores: OpenMP, BLAS and joblib ask; no more than /proc/cpuinfo tells */
     if (places->environment) add(argv, "--ro-bind", places->environment, places->environment);
 }
 

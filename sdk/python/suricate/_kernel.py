@@ -220,8 +220,6 @@ def import_ipykernel() -> None:
 def run_kernel(keeper: socket.socket, settings: dict[str, Any]) -> None:
     """Start ipykernel on the keeper's connection file and serve until shut down."""
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    # joblib looks for the physical cores in /sys, which the sandbox lacks, and warns each time
-    os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(len(os.sched_getaffinity(0))))
     import_ipykernel()
     from ipykernel.kernelapp import IPKernelApp
 
