@@ -47,6 +47,12 @@ def raw_request(server: Server, head: bytes, body: bytes = b"", timeout_s: float
         return answer
 
 
+def raw_put(server: Server, path: str, headers: str, body: bytes = b"") -> bytes:
+    host = urlsplit(server.url).netloc
+    head = f"PUT /v1/objects/{path} HTTP/1.1\nHost: {host}\nAuthorization: Bearer {server.token}\n{headers}"
+    return raw_request(server, head.encode(), body)
+
+
 def test_put_makes_versions_that_stay(server: Server) -> None:
     first = server.requests.put("/v1/objects/a/b.csv", data=b"x,y\n1,2\n", headers={"Content-Type": "text/csv"})
     assert first.status_code == 201 and first.headers["Location"] == "/v1/objects/a/b.csv"
@@ -174,7 +180,7 @@ def test_odd_names(server: Server) -> None:
         assert stored.status_code == 201 and stored.json()["name"] == name
         assert server.requests.get(stored.headers["Location"]).content == b"x"
     for path in ("a%00b", "a%0Ab", "%ff", "a//b", "a/%2e%2e/b", "a/./b", "x%2F%2Fy", "%", "a" * 513, "a/"):
-        answer = raw_request(server, f"PUT /v1/objects/{path} HTTP/1.1\nHost: {urlsplit(server.url).netloc}\nAuthorization: Bearer {server.token}\nContent-Length: 1".encode(), b"x")
+        answer = raw_put(server, path, "Content-Length: 1", b"x")
         assert answer.split(b" ")[1] in (b"400", b"404", b"413"), (path, answer[:200])
     assert len(server.requests.get("/v1/objects").json()["items"]) == 5
 
@@ -182,8 +188,9 @@ def test_odd_names(server: Server) -> None:
 def test_an_early_refusal_costs_no_upload(server: Server) -> None:
     """412 and 413 come before the body is read."""
     server.put("there", b"x")
-    for headers in (f"If-None-Match: *\nContent-Length: {1 << 40}", f"Content-Length: {1 << 60}", "Content-Length: 99999999999999999999", "Content-Length: -1", "Content-Length: 1x"):
-        answer = raw_request(server, f"PUT /v1/objects/there HTTP/1.1\nHost: {urlsplit(server.url).netloc}\nAuthorization: Bearer {server.token}\n{headers}".encode())
+    lengths = (1 << 60, 99999999999999999999, -1, "1x")
+    for headers in (f"If-None-Match: *\nContent-Length: {1 << 40}", *(f"Content-Length: {length}" for length in lengths)):
+        answer = raw_put(server, "there", headers)
         assert answer.split(b" ")[1] in (b"400", b"412", b"413", b"507"), answer[:200]
     assert server.requests.get("/v1/objects/there").content == b"x"
 

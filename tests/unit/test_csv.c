@@ -104,7 +104,8 @@ static void write_field(struct su_buf *out, const char *text, uint32_t *seed)
 
 static void what_was_written_is_read_back_however_it_is_cut(void **state)
 {
-    static const char *const texts[] = {"", "x", "a,b", "\"", "\"\"", "line\nend", "\r\n", "a longer text that fills more than one block of sixty-four bytes, surely", "12", "caf\xc3\xa9"};
+    static const char *const texts[] = {"", "x", "a,b", "\"", "\"\"", "line\nend", "\r\n",
+        "a longer text that fills more than one block of sixty-four bytes, surely", "12", "caf\xc3\xa9"};
     for (uint32_t start = 1; start <= 300; start++) {
         uint32_t seed = start, picks[ROWS][COLUMNS], rows = 1 + roll(&seed, 20);
         SU_AUTO_BUF struct su_buf text = SU_BUF(1 << 20);
@@ -131,7 +132,8 @@ static void what_was_written_is_read_back_however_it_is_cut(void **state)
                     const char *want = texts[picks[seen][c]];
                     const struct csv_cell *cell = &cells[r * COLUMNS + c];
                     if (cell->len != strlen(want) || memcmp(data + cell->at, want, cell->len) != 0)
-                        fail_msg("seed %u, row %zu, column %zu: got \"%.*s\", want \"%s\"", start, seen, c, (int)cell->len, data + cell->at, want);
+                        fail_msg("seed %u, row %zu, column %zu: got \"%.*s\", want \"%s\"", start, seen, c,
+                            (int)cell->len, data + cell->at, want);
                 }
             assert_int_equal(out.ragged, 0);
             if (used == 0)
@@ -168,17 +170,27 @@ static void the_delimiter_is_the_one_that_divides_evenly(void **state)
 static void values_are_read_as_the_narrowest_class(void **state)
 {
     static const struct { const char *text; enum value_class class; } cases[] = {
-        {"", VALUE_NULL}, {"NA", VALUE_NULL}, {"NaN", VALUE_NULL}, {"null", VALUE_NULL}, {"None", VALUE_NULL}, {"N/A", VALUE_NULL}, {"-nan", VALUE_NULL}, {"#N/A", VALUE_NULL}, {"1.#IND", VALUE_NULL},
-        {"0", VALUE_INTEGER}, {"-7", VALUE_INTEGER}, {"+7", VALUE_INTEGER}, {"007", VALUE_INTEGER}, {" 12 ", VALUE_INTEGER}, {"9223372036854775807", VALUE_INTEGER}, {"-9223372036854775808", VALUE_INTEGER},
-        {"9223372036854775808", VALUE_NUMBER}, {"1.0", VALUE_NUMBER}, {".5", VALUE_NUMBER}, {"5.", VALUE_NUMBER}, {"1e3", VALUE_NUMBER}, {"-2.5E-3", VALUE_NUMBER}, {"1e400", VALUE_INFINITE}, {"inf", VALUE_INFINITE}, {"-Infinity", VALUE_INFINITE},
+        {"", VALUE_NULL}, {"NA", VALUE_NULL}, {"NaN", VALUE_NULL}, {"null", VALUE_NULL}, {"None", VALUE_NULL}, {"N/A",
+        VALUE_NULL}, {"-nan", VALUE_NULL}, {"#N/A", VALUE_NULL}, {"1.#IND", VALUE_NULL},
+        {"0", VALUE_INTEGER}, {"-7", VALUE_INTEGER}, {"+7", VALUE_INTEGER}, {"007", VALUE_INTEGER}, {" 12 ",
+        VALUE_INTEGER}, {"9223372036854775807", VALUE_INTEGER}, {"-9223372036854775808", VALUE_INTEGER},
+        {"9223372036854775808", VALUE_NUMBER}, {"1.0", VALUE_NUMBER}, {".5", VALUE_NUMBER}, {"5.", VALUE_NUMBER},
+        {"1e3", VALUE_NUMBER}, {"-2.5E-3", VALUE_NUMBER}, {"1e400", VALUE_INFINITE}, {"inf", VALUE_INFINITE},
+        {"-Infinity", VALUE_INFINITE},
         {"true", VALUE_BOOLEAN}, {"FALSE", VALUE_BOOLEAN}, {"True", VALUE_BOOLEAN},
-        {"2013-09-05", VALUE_DATETIME}, {"2013-09-05T20:30:00Z", VALUE_DATETIME}, {"2013-09-05 20:30", VALUE_DATETIME}, {"2013/09/05 20:30:15.5", VALUE_DATETIME}, {"2013-09-05T20:30:00+02:00", VALUE_DATETIME}, {"2012-02-29", VALUE_DATETIME},
-        {"2013-02-29", VALUE_TEXT}, {"2013-13-01", VALUE_TEXT}, {"2013-09/05", VALUE_TEXT}, {"2013-09-05T25:00", VALUE_TEXT}, {"2013-09-05x", VALUE_TEXT},
-        {"-", VALUE_TEXT}, {"+", VALUE_TEXT}, {".", VALUE_TEXT}, {"1.2.3", VALUE_TEXT}, {"1e", VALUE_TEXT}, {"0x10", VALUE_TEXT}, {"1,5", VALUE_TEXT}, {"tRuE", VALUE_TEXT}, {"nullify", VALUE_TEXT}, {" ", VALUE_TEXT}, {"Nancy", VALUE_TEXT}, {"infinite", VALUE_TEXT},
+        {"2013-09-05", VALUE_DATETIME}, {"2013-09-05T20:30:00Z", VALUE_DATETIME}, {"2013-09-05 20:30",
+        VALUE_DATETIME}, {"2013/09/05 20:30:15.5", VALUE_DATETIME}, {"2013-09-05T20:30:00+02:00", VALUE_DATETIME},
+        {"2012-02-29", VALUE_DATETIME},
+        {"2013-02-29", VALUE_TEXT}, {"2013-13-01", VALUE_TEXT}, {"2013-09/05", VALUE_TEXT}, {"2013-09-05T25:00",
+        VALUE_TEXT}, {"2013-09-05x", VALUE_TEXT},
+        {"-", VALUE_TEXT}, {"+", VALUE_TEXT}, {".", VALUE_TEXT}, {"1.2.3", VALUE_TEXT}, {"1e", VALUE_TEXT}, {"0x10",
+        VALUE_TEXT}, {"1,5", VALUE_TEXT}, {"tRuE", VALUE_TEXT}, {"nullify", VALUE_TEXT}, {" ", VALUE_TEXT}, {"Nancy",
+        VALUE_TEXT}, {"infinite", VALUE_TEXT},
     };
     for (size_t i = 0; i < SU_COUNT(cases); i++)
         if (value_of(cases[i].text, strlen(cases[i].text)).class != cases[i].class)
-            fail_msg("\"%s\" is class %d, not %d", cases[i].text, value_of(cases[i].text, strlen(cases[i].text)).class, cases[i].class);
+            fail_msg("\"%s\" is class %d, not %d", cases[i].text, value_of(cases[i].text,
+                strlen(cases[i].text)).class, cases[i].class);
 }
 
 static void numbers_are_read_as_strtod_reads_them(void **state)
@@ -226,7 +238,8 @@ static bool read_bytes(void *arg, void *data, size_t cap, size_t *ret, struct su
     return true;
 }
 
-struct decoded { char text[4096]; size_t len; enum decode_encoding encoding; bool is_gzip, is_binary; uint64_t stray; bool ok; struct su_err err; };
+struct decoded { char text[4096]; size_t len; enum decode_encoding encoding; bool is_gzip,
+    is_binary; uint64_t stray; bool ok; struct su_err err; };
 
 static void decode(const char *data, size_t len, size_t piece, const struct decode_limits *limits, struct decoded *ret)
 {

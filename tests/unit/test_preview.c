@@ -69,16 +69,23 @@ static bool warns(const json_t *preview, const char *part)
 
 static void a_table_is_described(void **state)
 {
-    SU_AUTO_JSON json_t *p = preview_text("t.csv", "id,price,ok,day,word,none\n1,1.5,true,2020-01-02,x,\n2,2.5,false,2020-01-01T10:00,y,NA\n2,NaN,true,,\"a,b\",\n");
-    assert_holds(p, "{\"kind\":\"csv\",\"encoding\":\"utf-8\",\"delimiter\":\",\",\"header\":true,\"compression\":null,\"rows\":3,\"ragged_rows\":0,\"warnings\":[],\"complete\":true}");
-    assert_holds(column(p, 0), "{\"name\":\"id\",\"type\":\"integer\",\"count\":3,\"nulls\":0,\"min\":1,\"max\":2,\"distinct\":2,\"distinct_exact\":true,\"top\":[{\"value\":2,\"count\":2},{\"value\":1,\"count\":1}]}");
+    SU_AUTO_JSON json_t *p = preview_text("t.csv",
+        "id,price,ok,day,word,none\n1,1.5,true,2020-01-02,x,\n2,2.5,false,2020-01-01T10:00,y,NA\n2,NaN,true,,\"a,b\",\n");
+    assert_holds(p,
+        "{\"kind\":\"csv\",\"encoding\":\"utf-8\",\"delimiter\":\",\",\"header\":true,\"compression\":null,"
+        "\"rows\":3,\"ragged_rows\":0,\"warnings\":[],\"complete\":true}");
+    assert_holds(column(p, 0),
+        "{\"name\":\"id\",\"type\":\"integer\",\"count\":3,\"nulls\":0,\"min\":1,\"max\":2,\"distinct\":2,"
+        "\"distinct_exact\":true,\"top\":[{\"value\":2,\"count\":2},{\"value\":1,\"count\":1}]}");
     assert_true(fabs(json_real_value(json_object_get(column(p, 0), "mean")) - 5.0 / 3) < 1e-12);
     assert_holds(column(p, 1), "{\"type\":\"number\",\"count\":2,\"nulls\":1,\"min\":1.5,\"max\":2.5,\"mean\":2.0}");
     assert_holds(column(p, 2), "{\"type\":\"boolean\",\"min\":false,\"max\":true,\"mean\":null}");
     assert_holds(column(p, 3), "{\"type\":\"datetime\",\"count\":2,\"min\":\"2020-01-01T10:00\",\"max\":\"2020-01-02\"}");
     assert_holds(column(p, 4), "{\"type\":\"text\",\"min\":\"a,b\",\"max\":\"y\",\"mean\":null}");
-    assert_holds(column(p, 5), "{\"type\":\"empty\",\"count\":0,\"nulls\":3,\"min\":null,\"max\":null,\"distinct\":0,\"top\":[]}");
-    assert_holds(p, "{\"sample\":[[1,1.5,true,\"2020-01-02\",\"x\",null],[2,2.5,false,\"2020-01-01T10:00\",\"y\",null],[2,null,true,null,\"a,b\",null]]}");
+    assert_holds(column(p, 5),
+        "{\"type\":\"empty\",\"count\":0,\"nulls\":3,\"min\":null,\"max\":null,\"distinct\":0,\"top\":[]}");
+    assert_holds(p,
+        "{\"sample\":[[1,1.5,true,\"2020-01-02\",\"x\",null],[2,2.5,false,\"2020-01-01T10:00\",\"y\",null],[2,null,true,null,\"a,b\",null]]}");
 }
 
 static void equal_numbers_in_other_spellings_are_one_value(void **state)
@@ -160,14 +167,18 @@ static void odd_files_get_an_answer(void **state)
 
 static void json_lines_become_columns(void **state)
 {
-    SU_AUTO_JSON json_t *p = preview_text("t.ndjson", "{\"id\":1,\"user\":{\"name\":\"ann\",\"tags\":[1,2]},\"at\":\"2020-01-01T00:00:00Z\"}\n{\"user\":{\"name\":\"b\\u00f6b\"},\"id\":2.5,\"ok\":true}\n\nnonsense\n{\"id\":null}\n");
+    SU_AUTO_JSON json_t *p = preview_text("t.ndjson",
+        "{\"id\":1,\"user\":{\"name\":\"ann\",\"tags\":[1,2]},"
+        "\"at\":\"2020-01-01T00:00:00Z\"}\n{\"user\":{\"name\":\"b\\u00f6b\"},\"id\":2.5,\"ok\":true}\n\nnonsense\n{\"id\":null}\n");
     assert_holds(p, "{\"kind\":\"ndjson\",\"rows\":3,\"header\":false,\"complete\":true}");
-    assert_holds(column(p, 0), "{\"name\":\"id\",\"type\":\"number\",\"count\":2,\"nulls\":1,\"min\":1.0,\"max\":2.5,\"mean\":1.75}");
+    assert_holds(column(p, 0),
+        "{\"name\":\"id\",\"type\":\"number\",\"count\":2,\"nulls\":1,\"min\":1.0,\"max\":2.5,\"mean\":1.75}");
     assert_holds(column(p, 1), "{\"name\":\"user.name\",\"type\":\"text\",\"count\":2,\"max\":\"b\xc3\xb6" "b\"}");
     assert_holds(column(p, 2), "{\"name\":\"user.tags\",\"type\":\"text\",\"min\":\"[1,2]\"}");
     assert_holds(column(p, 3), "{\"name\":\"at\",\"type\":\"datetime\"}");
     assert_holds(column(p, 4), "{\"name\":\"ok\",\"type\":\"boolean\",\"nulls\":2}");
-    assert_holds(p, "{\"sample\":[[1,\"ann\",\"[1,2]\",\"2020-01-01T00:00:00Z\",null],[2.5,\"b\xc3\xb6" "b\",null,null,true],[null,null,null,null,null]]}");
+    assert_holds(p,
+        "{\"sample\":[[1,\"ann\",\"[1,2]\",\"2020-01-01T00:00:00Z\",null],[2.5,\"b\xc3\xb6" "b\",null,null,true],[null,null,null,null,null]]}");
     assert_true(warns(p, "row 3 is not valid JSON"));
 }
 
@@ -256,11 +267,13 @@ static void many_distinct_values_are_estimated(void **state)
     SU_AUTO_JSON json_t *p = preview_text("t.csv", su_buf_str(&text).ptr);
     assert_holds(p, "{\"rows\":300000}");
     const json_t *id = column(p, 0), *value = column(p, 1);
-    assert_holds(id, "{\"type\":\"integer\",\"min\":0,\"max\":299999,\"distinct_exact\":false,\"mean\":149999.5,\"count\":300000}");
+    assert_holds(id,
+        "{\"type\":\"integer\",\"min\":0,\"max\":299999,\"distinct_exact\":false,\"mean\":149999.5,\"count\":300000}");
     double distinct = (double)json_integer_value(json_object_get(id, "distinct"));
     assert_true(fabs(distinct / ROWS - 1) < 0.05);
     assert_true(fabs(json_real_value(json_object_get(value, "mean")) - sum / ROWS) < 1e-9);
-    assert_holds(column(p, 2), "{\"distinct\":2,\"nulls\":225000,\"top\":[{\"value\":\"frequent\",\"count\":60000},{\"value\":\"second\",\"count\":15000}]}");
+    assert_holds(column(p, 2),
+        "{\"distinct\":2,\"nulls\":225000,\"top\":[{\"value\":\"frequent\",\"count\":60000},{\"value\":\"second\",\"count\":15000}]}");
 }
 
 static void frequent_values_are_found_among_many_others(void **state)
