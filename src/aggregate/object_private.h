@@ -1,5 +1,6 @@
 /* What object.c (reading) and object_write.c (writing) share.  Layer aggregate. */
 #pragma once
+#include <stdatomic.h>
 #include "base/thread.h"
 #include "object.h"
 
