@@ -206,8 +206,11 @@ def memory_mib(pid: int, what: str) -> float:
 
 
 def private_mib(pid: int) -> float:
-    """Memory that only this process holds, in MiB."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    """Memory that only this process holds, in MiB; 0 when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
     return sum(int(size) for size in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.M)) / 1024
 
 
