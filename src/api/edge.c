@@ -286,8 +286,9 @@ void edge_answer_now(struct connection *connection, const struct reply *reply)
     su_buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", reply->status,
                 MHD_get_reason_phrase_for((unsigned)reply->status), reply->type ? reply->type : "text/plain", reply->len);
     su_buf_add(&text, reply->data, reply->len);
-    if (!text.failed && send(connection->fd, text.ptr, text.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        connection->is_shut = true;
+    if (!text.failed)
+        send(connection->fd, text.ptr, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(connection->fd, SHUT_WR);
     su_buf_done(&text);
 }
 
@@ -304,6 +305,7 @@ static enum MHD_Result refuse(struct request *request)
         return MHD_YES;
     }
     edge_answer_now(request->connection, &request->reply);
+    request->answered_ms = su_mono_ms();
     request->phase = PHASE_ANSWERED;
     request->bytes_in = 0;
     return MHD_YES;

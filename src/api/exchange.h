@@ -102,6 +102,7 @@ struct request {
     bool has_body;
     _Atomic uint64_t bytes_in;
     int64_t began_ns;
+    _Atomic int64_t answered_ms;    /* PHASE_ANSWERED: since when */
 
     const struct route *route;
     struct uri_query query;

@@ -5,7 +5,7 @@
 #include "exchange.h"
 #include "server.h"
 
-enum { PEER_SIZE = 48, UPLOAD_BUFFER = 512 * 1024, UPLOAD_WHOLE = 256 * 1024, HEARTBEAT_MS = 15000 };
+enum { PEER_SIZE = 48, UPLOAD_BUFFER = 512 * 1024, UPLOAD_WHOLE = 256 * 1024, HEARTBEAT_MS = 15000, LINGER_MS = 5000 };
 
 /* A connection, from accept to close. */
 struct connection {

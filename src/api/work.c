@@ -311,6 +311,12 @@ static bool is_slow_body(const struct server *server, const struct request *requ
            request->bytes_in / (uint64_t)seconds < server->limits.body_rate_bytes;
 }
 
+/* Its sender had time to read the answer. */
+static bool lingers(const struct request *request, int64_t now_ms)
+{
+    return request->phase == PHASE_ANSWERED && now_ms - request->answered_ms > LINGER_MS;
+}
+
 static void refuse_slow_body(struct connection *connection)
 {
     struct su_err err;
@@ -330,6 +336,11 @@ static void watch_connections(struct server *server)
         struct request *request = connection->request;
         if (connection->is_shut)
             continue;
+        if (request && lingers(request, now_ms)) {
+            connection->is_shut = true;
+            shutdown(connection->fd, SHUT_RDWR);
+            continue;
+        }
         if (request && !is_slow_body(server, request, now_ns))
             continue;
         if (!request && now_ms - connection->idle_since_ms < (int64_t)(server->limits.head_s * 1000))
