@@ -238,7 +238,9 @@ static bool read_records(struct csv_pass *pass, struct su_err *err)
         if (!profile_fill(profile, &is_full, err))
             return false;
         if (pass->batch.rows == 0 && is_full) {
-            profile_warn(profile, "record %llu is longer than %zu MiB (lines without an end, or quotes that never close): nothing from it on was read",
+            profile_warn(profile,
+                         "record %llu is longer than %zu MiB (lines without an end, or quotes that never close): "
+                         "nothing from it on was read",
                          (unsigned long long)(pass->rows + pass->has_header + 1), profile->record_max >> 20);
             profile->is_partial = true;
             return true;

@@ -254,7 +254,9 @@ static bool load(struct accounts *accounts, struct su_err *err)
         sql_int(su_now_ms()));
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW) {
-        struct identity identity = {.credential = (enum credential)sql_col_int(row, 2), .scopes = (uint32_t)sql_col_int(row, 6), .expires_ms = sql_col_int(row, 7)};
+        struct identity identity = {.credential = (enum credential)sql_col_int(row, 2),
+                                    .scopes = (uint32_t)sql_col_int(row, 6),
+                                    .expires_ms = sql_col_int(row, 7)};
         snprintf(identity.tenant, sizeof identity.tenant, "%s", sql_col_text(row, 0));
         snprintf(identity.id, sizeof identity.id, "%s", sql_col_text(row, 1));
         snprintf(identity.user, sizeof identity.user, "%s", sql_col_text(row, 3));

@@ -80,10 +80,12 @@ bool accounts_user_new(struct accounts *accounts, const char *tenant, const char
 bool accounts_user_list(struct accounts *accounts, const char *tenant, json_t **ret_items, struct su_err *err);
 bool accounts_user_end(struct accounts *accounts, const struct identity *by, const char *name, struct su_err *err);
 /* Ends the user's sessions too.  A user changes their own with `old`; an admin (old NULL) anybody's. */
-bool accounts_password(struct accounts *accounts, const char *tenant, const char *name, const char *old, const char *new_password, struct su_err *err);
+bool accounts_password(struct accounts *accounts, const char *tenant, const char *name, const char *old,
+                       const char *new_password, struct su_err *err);
 
 /* Tenants (admin of `main`): makes its user `owner` with a token of all scopes. */
-bool accounts_tenant_new(struct accounts *accounts, const char *name, char ret_token[static ACCOUNT_TOKEN_SIZE], json_t **ret_tenant, struct su_err *err);
+bool accounts_tenant_new(struct accounts *accounts, const char *name, char ret_token[static ACCOUNT_TOKEN_SIZE],
+                         json_t **ret_tenant, struct su_err *err);
 bool accounts_tenant_list(struct accounts *accounts, json_t **ret_items, struct su_err *err);
 
 /* Sessions.  `peer` (an address) and the user's name are throttled after failures (429). */
@@ -92,8 +94,10 @@ bool accounts_login(struct accounts *accounts, const char *tenant, const char *u
                     char ret_cookie[static ACCOUNT_TOKEN_SIZE], struct identity *ret, struct su_err *err);
 bool accounts_logout(struct accounts *accounts, const struct identity *session, struct su_err *err);
 /* One-time codes: 15 minutes, one use. */
-bool accounts_code_new(struct accounts *accounts, const struct identity *by, char ret_code[static ACCOUNT_TOKEN_SIZE], int64_t *ret_expires_ms, struct su_err *err);
-bool accounts_code_use(struct accounts *accounts, const char *code, const char *peer, char ret_cookie[static ACCOUNT_TOKEN_SIZE], struct identity *ret, struct su_err *err);
+bool accounts_code_new(struct accounts *accounts, const struct identity *by, char ret_code[static ACCOUNT_TOKEN_SIZE],
+                       int64_t *ret_expires_ms, struct su_err *err);
+bool accounts_code_use(struct accounts *accounts, const char *code, const char *peer,
+                       char ret_cookie[static ACCOUNT_TOKEN_SIZE], struct identity *ret, struct su_err *err);
 
 /* Removes what has expired (upkeep; at most each few minutes). */
 void accounts_sweep(struct accounts *accounts);

@@ -44,6 +44,7 @@ static void post_backup(struct request *request, struct reply *reply)
 }
 
 const struct route backups_routes[] = {
-    {"POST", "/v1/backups", SCOPE_ADMIN, post_backup, BODY_JSON, .summary = "Copy the data directory, consistently, while the server runs", .request = backup_fields,
+    {"POST", "/v1/backups", SCOPE_ADMIN, post_backup, BODY_JSON,
+     .summary = "Copy the data directory, consistently, while the server runs", .request = backup_fields,
      .response = "the manifest: version, made_at, database_sha256, blobs, bytes", .success = 201},
     ROUTE_END};

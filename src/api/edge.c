@@ -359,7 +359,9 @@ static bool read_headers(struct request *request, const char *method, const char
         return false;
     gather.is_odd |= gather.end + 4 != method + head_size;          /* the empty line and nothing else */
     gather.is_odd |= version != request->uri_end + 1 || request->uri_end - request->uri.len != method + strlen(method) + 1;
-    return !gather.is_odd || su_fail_field(err, SU_INVALID, "headers", "the request's head is not plain HTTP/1.1: a line must be Name: value and end with CR LF");
+    return !gather.is_odd ||
+           su_fail_field(err, SU_INVALID, "headers",
+                         "the request's head is not plain HTTP/1.1: a line must be Name: value and end with CR LF");
 }
 
 static bool read_head(struct request *request, const char *method, const char *version, struct su_err *err)
@@ -412,7 +414,8 @@ static bool admit(struct request *request, const char *method, const char *versi
         return false;
     request->deadline_ms += su_mono_ms();
     if (!(request->route->flags & ROUTE_EDGE) && work_is_full(server))
-        return su_fail(err, SU_UNAVAILABLE, "limits.queued_requests: %llu requests are waiting already", (unsigned long long)server->limits.queued_requests);
+        return su_fail(err, SU_UNAVAILABLE, "limits.queued_requests: %llu requests are waiting already",
+                       (unsigned long long)server->limits.queued_requests);
     return true;
 }
 
@@ -539,7 +542,8 @@ static enum MHD_Result on_stream(struct request *request, const char *data, size
         return upload_failed(request);
     if (request->bytes_in + *size > request->server->limits.object_bytes) {
         struct su_err err;
-        su_fail_field(&err, SU_LIMIT, "body", "body: longer than %llu bytes (limits.object_bytes)", (unsigned long long)request->server->limits.object_bytes);
+        su_fail_field(&err, SU_LIMIT, "body", "body: longer than %llu bytes (limits.object_bytes)",
+                      (unsigned long long)request->server->limits.object_bytes);
         return refuse_with(request, &err);
     }
     return stream_add(request, data, size);

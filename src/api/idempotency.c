@@ -151,7 +151,8 @@ static bool drop_key(struct sql *db, void *arg, struct su_err *err)
 {
     const struct request *request = arg;
     return sql_run(db, err, "DELETE FROM idempotency WHERE tenant = ?1 AND user = ?2 AND route = ?3 AND key = ?4",
-                   sql_text(request->identity.tenant), sql_text(request->identity.user), sql_text(request->route->path), sql_text(request->idempotency));
+                   sql_text(request->identity.tenant), sql_text(request->identity.user), sql_text(request->route->path),
+                   sql_text(request->idempotency));
 }
 
 void idempotency_store(struct request *request)

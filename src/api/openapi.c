@@ -59,13 +59,17 @@ static json_t *parameters_of(const struct route *route)
     if (route->flags & ROUTE_WAIT)
         add_parameter(list, "query", "wait", query_schema(QUERY_DURATION), false, "wait so long for the end of the work");
     if (route->flags & ROUTE_LIST) {
-        add_parameter(list, "query", "limit", json_pack("{s:s, s:i, s:i, s:i}", "type", "integer", "minimum", 1, "maximum", 1000, "default", 100), false, "items of a page");
+        add_parameter(
+            list, "query", "limit",
+            json_pack("{s:s, s:i, s:i, s:i}", "type", "integer", "minimum", 1, "maximum", 1000, "default", 100), false,
+            "items of a page");
         add_parameter(list, "query", "cursor", text_schema(), false, "next of the page before");
     }
     if (route->flags & ROUTE_QUERY_TOKEN)
         add_parameter(list, "query", "token", text_schema(), false, "a token whose only scope is figures:read");
     if (strcmp(route->method, "POST") == 0 && !(route->flags & ROUTE_NO_IDEMPOTENCY))
-        add_parameter(list, "header", "Idempotency-Key", json_pack("{s:s, s:i}", "type", "string", "maxLength", 64), false, "the same key again gets the same reply, and nothing is done twice");
+        add_parameter(list, "header", "Idempotency-Key", json_pack("{s:s, s:i}", "type", "string", "maxLength", 64),
+                      false, "the same key again gets the same reply, and nothing is done twice");
     return list;
 }
 
@@ -120,21 +124,24 @@ static json_t *paths(const struct router *router)
 
 static json_t *components(void)
 {
-    return json_pack(
-        "{s:{s:{s:s, s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}, s:[s,s,s]}},"
-        " s:{s:{s:s, s:s}, s:{s:s, s:s, s:s}}}",
-        "responses", "problem", "description", "what was wrong (RFC 9457)", "content", "application/problem+json", "schema", "$ref", "#/components/schemas/problem",
-        "schemas", "problem", "type", "object", "properties", "type", "type", "string", "title", "type", "string", "status", "type", "integer",
-        "detail", "type", "string", "field", "type", "string", "hint", "type", "string", "required", "type", "title", "status",
-        "securitySchemes", "token", "type", "http", "scheme", "bearer", "session", "type", "apiKey", "in", "cookie", "name", "suricate_session");
+    return json_pack("{s:{s:{s:s, s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, "
+                     "s:{s:s}}, s:[s,s,s]}},"
+                     " s:{s:{s:s, s:s}, s:{s:s, s:s, s:s}}}",
+                     "responses", "problem", "description", "what was wrong (RFC 9457)", "content",
+                     "application/problem+json", "schema", "$ref", "#/components/schemas/problem", "schemas", "problem",
+                     "type", "object", "properties", "type", "type", "string", "title", "type", "string", "status",
+                     "type", "integer", "detail", "type", "string", "field", "type", "string", "hint", "type", "string",
+                     "required", "type", "title", "status", "securitySchemes", "token", "type", "http", "scheme",
+                     "bearer", "session", "type", "apiKey", "in", "cookie", "name", "suricate_session");
 }
 
 static void get_openapi(struct request *request, struct reply *reply)
 {
     const struct services *services = request_services(request);
-    json_t *document = json_pack("{s:s, s:{s:s, s:s, s:{s:s}}, s:o, s:o, s:[{s:[]}, {s:[]}]}", "openapi", "3.1.0", "info", "title", "Suricate", "version",
-                                 SURICATE_VERSION, "license", "name", "Apache-2.0", "paths", paths(server_router(services->server)), "components", components(),
-                                 "security", "token", "session");
+    json_t *document =
+        json_pack("{s:s, s:{s:s, s:s, s:{s:s}}, s:o, s:o, s:[{s:[]}, {s:[]}]}", "openapi", "3.1.0", "info", "title",
+                  "Suricate", "version", SURICATE_VERSION, "license", "name", "Apache-2.0", "paths",
+                  paths(server_router(services->server)), "components", components(), "security", "token", "session");
     reply_json(reply, 200, document);
 }
 

@@ -99,10 +99,13 @@ bool accounts_user_end(struct accounts *accounts, const struct identity *by, con
 /* --------------------------------------------------------- passwords */
 
 /* The stored hash, "" when the user has none; false when there is no such user. */
-static bool load_user(struct accounts *accounts, const char *tenant, const char *name, char hash[static PASSWORD_HASH_SIZE], uint32_t *ret_scopes, struct su_err *err)
+static bool load_user(struct accounts *accounts, const char *tenant, const char *name,
+                      char hash[static PASSWORD_HASH_SIZE], uint32_t *ret_scopes, struct su_err *err)
 {
     STORE_READ(accounts->store, db);
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT password, scopes FROM users WHERE tenant = ?1 AND name = ?2", sql_text(tenant), sql_text(name));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT password, scopes FROM users WHERE tenant = ?1 AND name = ?2", sql_text(tenant),
+                  sql_text(name));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next == SQL_DONE)
         return su_fail(err, SU_NOT_FOUND, "there is no user %.64s", name);
@@ -123,7 +126,8 @@ static bool check_password(struct accounts *accounts, const char *password, cons
 static bool update_password(struct sql *db, void *arg, struct su_err *err)
 {
     const struct person *person = arg;
-    if (!sql_run(db, err, "UPDATE users SET password = ?3 WHERE tenant = ?1 AND name = ?2", sql_text(person->tenant), sql_text(person->name), sql_text(person->hash)))
+    if (!sql_run(db, err, "UPDATE users SET password = ?3 WHERE tenant = ?1 AND name = ?2", sql_text(person->tenant),
+                 sql_text(person->name), sql_text(person->hash)))
         return false;
     if (!sql_changes(db))
         return su_fail(err, SU_NOT_FOUND, "there is no user %.64s", person->name);
@@ -165,7 +169,8 @@ static json_t *tenant_json(const char *name, int64_t created_ms)
     return json_pack("{s:s, s:s}", "name", name, "created_at", su_time_text(created_ms, created));
 }
 
-bool accounts_tenant_new(struct accounts *accounts, const char *name, char ret_token[static ACCOUNT_TOKEN_SIZE], json_t **ret_tenant, struct su_err *err)
+bool accounts_tenant_new(struct accounts *accounts, const char *name, char ret_token[static ACCOUNT_TOKEN_SIZE],
+                         json_t **ret_tenant, struct su_err *err)
 {
     struct user_new new = {accounts, name, "owner", NULL, SCOPES_ALL, su_now_ms()};
     struct identity owner = {.credential = CREDENTIAL_TOKEN, .user = "owner", .scopes = SCOPES_ALL};
@@ -291,7 +296,8 @@ bool accounts_logout(struct accounts *accounts, const struct identity *session, 
 
 enum { CODE_MS = 15 * 60 * 1000 };
 
-bool accounts_code_new(struct accounts *accounts, const struct identity *by, char ret_code[static ACCOUNT_TOKEN_SIZE], int64_t *ret_expires_ms, struct su_err *err)
+bool accounts_code_new(struct accounts *accounts, const struct identity *by, char ret_code[static ACCOUNT_TOKEN_SIZE],
+                       int64_t *ret_expires_ms, struct su_err *err)
 {
     struct identity code = {.credential = CREDENTIAL_CODE, .scopes = by->scopes, .expires_ms = su_now_ms() + CODE_MS};
     snprintf(code.tenant, sizeof code.tenant, "%s", by->tenant);
@@ -303,7 +309,8 @@ bool accounts_code_new(struct accounts *accounts, const struct identity *by, cha
 }
 
 /* One use: whoever removes the row has it. */
-bool accounts_code_use(struct accounts *accounts, const char *code, const char *peer, char ret_cookie[static ACCOUNT_TOKEN_SIZE], struct identity *ret, struct su_err *err)
+bool accounts_code_use(struct accounts *accounts, const char *code, const char *peer,
+                       char ret_cookie[static ACCOUNT_TOKEN_SIZE], struct identity *ret, struct su_err *err)
 {
     char key[160];
     struct identity identity;

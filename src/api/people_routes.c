@@ -127,11 +127,17 @@ static void post_tenant(struct request *request, struct reply *reply)
 }
 
 const struct route people_routes[] = {
-    {"GET", "/v1/users", SCOPE_ADMIN, get_users, .flags = ROUTE_LIST, .summary = "List users", .response = "items: name, scopes, has_password, created_at"},
-    {"POST", "/v1/users", SCOPE_ADMIN, post_user, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Add a user", .request = user_fields, .response = "the user", .success = 201},
-    {"DELETE", "/v1/users/{name}", SCOPE_ADMIN, delete_user, .summary = "Remove a user with all their tokens and sessions", .success = 204},
-    {"PUT", "/v1/users/{name}/password", SCOPE_ANY, put_password, BODY_JSON, .summary = "Change a password; ends the user's sessions", .request = password_fields, .success = 204},
-    {"GET", "/v1/tenants", SCOPE_ADMIN, get_tenants, .flags = ROUTE_LIST, .summary = "List tenants (admin of main)", .response = "items: name, created_at"},
-    {"POST", "/v1/tenants", SCOPE_ADMIN, post_tenant, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Add a tenant (admin of main)", .request = tenant_fields,
+    {"GET", "/v1/users", SCOPE_ADMIN, get_users, .flags = ROUTE_LIST, .summary = "List users",
+     .response = "items: name, scopes, has_password, created_at"},
+    {"POST", "/v1/users", SCOPE_ADMIN, post_user, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Add a user",
+     .request = user_fields, .response = "the user", .success = 201},
+    {"DELETE", "/v1/users/{name}", SCOPE_ADMIN, delete_user,
+     .summary = "Remove a user with all their tokens and sessions", .success = 204},
+    {"PUT", "/v1/users/{name}/password", SCOPE_ANY, put_password, BODY_JSON,
+     .summary = "Change a password; ends the user's sessions", .request = password_fields, .success = 204},
+    {"GET", "/v1/tenants", SCOPE_ADMIN, get_tenants, .flags = ROUTE_LIST, .summary = "List tenants (admin of main)",
+     .response = "items: name, created_at"},
+    {"POST", "/v1/tenants", SCOPE_ADMIN, post_tenant, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY,
+     .summary = "Add a tenant (admin of main)", .request = tenant_fields,
      .response = "the tenant, with the token of its owner, shown once", .success = 201},
     ROUTE_END};

@@ -11,7 +11,12 @@
 enum { PATTERN_SEGMENTS_MAX = 8 };
 enum part_kind { PART_GREEDY, PART_PARAM, PART_LITERAL };
 struct part { enum part_kind kind; struct su_str text; };
-struct pattern { const struct route *route; struct su_str plain; /* the path when it has no parameters */ struct part parts[PATTERN_SEGMENTS_MAX]; size_t count; };
+struct pattern {
+    const struct route *route;
+    struct su_str plain; /* the path when it has no parameters */
+    struct part parts[PATTERN_SEGMENTS_MAX];
+    size_t count;
+};
 struct router { struct pattern *patterns; size_t count; };
 
 static struct part part_of(struct su_str segment)

@@ -114,7 +114,8 @@ static bool listen_local(struct server *server, const char *path, struct su_err 
     if (server->local.fd < 0)
         return su_fail_errno(err, errno, "can't make a socket");
     unlink(path);
-    if (bind(server->local.fd, (struct sockaddr *)(void *)&address, sizeof address) < 0 || chmod(path, 0666) < 0 || listen(server->local.fd, BACKLOG) < 0)
+    if (bind(server->local.fd, (struct sockaddr *)(void *)&address, sizeof address) < 0 || chmod(path, 0666) < 0 ||
+        listen(server->local.fd, BACKLOG) < 0)
         return su_fail_errno(err, errno, "can't listen on %s", path);
     server->kernel_socket = su_strdup(path);
     return true;

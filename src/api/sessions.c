@@ -101,9 +101,18 @@ static void get_login(struct request *request, struct reply *reply)
 }
 
 const struct route sessions_routes[] = {
-    {"GET", "/v1/session", SCOPE_ANY, get_session, .flags = ROUTE_EDGE, .summary = "Who am I?", .response = "user, tenant, scopes, expires_at and csrf, the value that X-Suricate-CSRF must hold for changes with the cookie"},
-    {"POST", "/v1/session", SCOPE_OPEN, post_session, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Log in with a password; sets the session's cookie", .request = login_fields, .response = "the session", .success = 201},
+    {"GET", "/v1/session", SCOPE_ANY, get_session, .flags = ROUTE_EDGE, .summary = "Who am I?",
+     .response = "user, tenant, scopes, expires_at and csrf, the value that X-Suricate-CSRF must hold for changes with "
+                 "the cookie"},
+    {"POST", "/v1/session", SCOPE_OPEN, post_session, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY,
+     .summary = "Log in with a password; sets the session's cookie", .request = login_fields, .response = "the session",
+     .success = 201},
     {"DELETE", "/v1/session", SCOPE_ANY, delete_session, .summary = "Log out", .success = 204},
-    {"POST", "/v1/login-codes", SCOPE_ADMIN, post_login_code, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_BODY_OPTIONAL, .summary = "Make a one-time address that logs a browser in, good for 15 minutes", .response = "url, expires_at", .success = 201},
-    {"GET", "/login", SCOPE_OPEN, get_login, .summary = "Log in with a one-time code; sets the session's cookie and goes to the page", .query = login_query, .success = 303},
+    {"POST", "/v1/login-codes", SCOPE_ADMIN, post_login_code, BODY_JSON,
+     .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_BODY_OPTIONAL,
+     .summary = "Make a one-time address that logs a browser in, good for 15 minutes", .response = "url, expires_at",
+     .success = 201},
+    {"GET", "/login", SCOPE_OPEN, get_login,
+     .summary = "Log in with a one-time code; sets the session's cookie and goes to the page", .query = login_query,
+     .success = 303},
     ROUTE_END};

@@ -135,8 +135,12 @@ static void get_metrics(struct request *request, struct reply *reply)
 }
 
 const struct route status_routes[] = {
-    {"GET", "/v1/status", SCOPE_ANY, get_status, .flags = ROUTE_EDGE, .summary = "How the server is", .response = "status, version, started_at, uptime_s, ready, tenant, user, runs"},
-    {"GET", "/healthz", SCOPE_OPEN, get_healthz, .flags = ROUTE_EDGE, .summary = "Is the process alive?", .response = "ok", .response_type = "text/plain"},
-    {"GET", "/readyz", SCOPE_OPEN, get_readyz, .flags = ROUTE_EDGE, .summary = "May requests be sent here?", .response = "ready, or 503 while draining", .response_type = "text/plain"},
-    {"GET", "/metrics", SCOPE_OPEN, get_metrics, .summary = "Counters for monitoring", .response = "OpenMetrics text", .response_type = "application/openmetrics-text"},
+    {"GET", "/v1/status", SCOPE_ANY, get_status, .flags = ROUTE_EDGE, .summary = "How the server is",
+     .response = "status, version, started_at, uptime_s, ready, tenant, user, runs"},
+    {"GET", "/healthz", SCOPE_OPEN, get_healthz, .flags = ROUTE_EDGE, .summary = "Is the process alive?",
+     .response = "ok", .response_type = "text/plain"},
+    {"GET", "/readyz", SCOPE_OPEN, get_readyz, .flags = ROUTE_EDGE, .summary = "May requests be sent here?",
+     .response = "ready, or 503 while draining", .response_type = "text/plain"},
+    {"GET", "/metrics", SCOPE_OPEN, get_metrics, .summary = "Counters for monitoring", .response = "OpenMetrics text",
+     .response_type = "application/openmetrics-text"},
     ROUTE_END};

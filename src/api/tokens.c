@@ -20,7 +20,9 @@ static bool read_spec(struct request *request, struct token_spec *ret, struct su
         return false;
     if (strcmp(body.expires_in, "never") != 0 &&
         (!su_str_duration_ms(su_str_of(body.expires_in), &lifetime_ms) || lifetime_ms < 1 || lifetime_ms > LIFETIME_MAX_MS))
-        return su_fail_field(err, SU_INVALID, "/expires_in", "expires_in: must be a time such as 12h or 30d, at most 3650d, or never; was \"%.32s\"", body.expires_in);
+        return su_fail_field(err, SU_INVALID, "/expires_in",
+                             "expires_in: must be a time such as 12h or 30d, at most 3650d, or never; was \"%.32s\"",
+                             body.expires_in);
     ret->name = body.name;
     ret->lifetime_ms = (int64_t)lifetime_ms;
     return true;
@@ -63,8 +65,11 @@ static void delete_token(struct request *request, struct reply *reply)
 }
 
 const struct route tokens_routes[] = {
-    {"GET", "/v1/tokens", SCOPE_ANY, get_tokens, .flags = ROUTE_LIST, .summary = "List one's own tokens (an admin: the tenant's)", .response = "items: id, name, user, scopes, created_at, expires_at"},
-    {"POST", "/v1/tokens", SCOPE_ANY, post_token, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Make a token with scopes of one's own", .request = token_fields,
+    {"GET", "/v1/tokens", SCOPE_ANY, get_tokens, .flags = ROUTE_LIST,
+     .summary = "List one's own tokens (an admin: the tenant's)",
+     .response = "items: id, name, user, scopes, created_at, expires_at"},
+    {"POST", "/v1/tokens", SCOPE_ANY, post_token, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY,
+     .summary = "Make a token with scopes of one's own", .request = token_fields,
      .response = "the token; its text is shown once", .success = 201},
     {"DELETE", "/v1/tokens/{id}", SCOPE_ANY, delete_token, .summary = "Revoke a token at once", .success = 204},
     ROUTE_END};

@@ -19,7 +19,8 @@ bool uri_decode(struct su_arena *arena, struct su_str text, bool plus_is_space, 
 struct uri_path { struct su_str segments[URI_SEGMENTS_MAX]; size_t count; };
 bool uri_path_parse(struct su_arena *arena, struct su_str path, struct uri_path *ret, struct su_err *err);
 /* segments[from…] joined by `/` as one name: refuses empty, `.` and `..` segments and more than URI_NAME_MAX bytes. */
-bool uri_path_name(struct su_arena *arena, const struct uri_path *path, size_t from, size_t to, const char *what, struct su_str *ret, struct su_err *err);
+bool uri_path_name(struct su_arena *arena, const struct uri_path *path, size_t from, size_t to, const char *what,
+                   struct su_str *ret, struct su_err *err);
 
 /* Parameters of a query string, decoded, in order.  Refuses repeated names. */
 struct uri_query { struct uri_query_item { struct su_str name, value; } *items; size_t count; };

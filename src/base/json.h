@@ -32,7 +32,17 @@ bool su_json_bool(const json_t *object, const char *key, bool otherwise);
 json_t *su_json_text_or_null(const char *text);
 
 /* Binder tables: one row per field. */
-enum su_field_type { SU_FIELD_TEXT, SU_FIELD_INT, SU_FIELD_NUMBER, SU_FIELD_BOOL, SU_FIELD_OBJECT, SU_FIELD_LIST, SU_FIELD_TEXTS, SU_FIELD_ANY, SU_FIELD_TYPE_COUNT };
+enum su_field_type {
+    SU_FIELD_TEXT,
+    SU_FIELD_INT,
+    SU_FIELD_NUMBER,
+    SU_FIELD_BOOL,
+    SU_FIELD_OBJECT,
+    SU_FIELD_LIST,
+    SU_FIELD_TEXTS,
+    SU_FIELD_ANY,
+    SU_FIELD_TYPE_COUNT
+};
 struct su_field {
     const char *name;
     enum su_field_type type;

@@ -16,8 +16,11 @@ static inline struct su_kv su_kv_number(const char *key, double value) { return 
 #define su_log(level, event, ...) \
     su_log_write((level), (event), (const struct su_kv[]){__VA_ARGS__ __VA_OPT__(,) {.kind = SU_KV_END}})
 /* An error at an edge: code, message, field. */
-#define su_log_error(event, err, ...) \
-    su_log_write(SU_LOG_ERROR, (event), (const struct su_kv[]){su_kv_text("code", su_code_name((err)->code)), su_kv_text("message", (err)->message) __VA_OPT__(,) __VA_ARGS__, {.kind = SU_KV_END}})
+#define su_log_error(event, err, ...)                                                                                  \
+    su_log_write(SU_LOG_ERROR, (event),                                                                                \
+                 (const struct su_kv[]){su_kv_text("code", su_code_name((err)->code)),                                 \
+                                        su_kv_text("message", (err)->message) __VA_OPT__(, ) __VA_ARGS__,              \
+                                        {.kind = SU_KV_END}})
 void su_log_write(enum su_log_level level, const char *event, const struct su_kv *fields);
 /* Process-wide threshold, set once by main before threads start (default info). */
 void su_log_set_level(enum su_log_level level);

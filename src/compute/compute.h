@@ -43,4 +43,5 @@ bool pool_take(struct compute *compute, const char *tenant, struct warm *ret);
 bool pool_zygote_socket(struct compute *compute, const char *tenant, char **ret);
 void pool_close(struct compute *compute);
 /* start.c */
-bool start_keeper(struct compute *compute, const char *tenant, const struct kernel_limits *limits, bool network, const char *zygote, struct warm *ret, struct su_err *err);
+bool start_keeper(struct compute *compute, const char *tenant, const struct kernel_limits *limits, bool network,
+                  const char *zygote, struct warm *ret, struct su_err *err);

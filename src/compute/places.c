@@ -66,7 +66,10 @@ static bool own_folder(const char *path, mode_t mode, struct su_err *err) {
 }
 
 static bool make_folders(const struct places *places, struct su_err *err) {
-    static const struct { const char *name; mode_t mode; } parts[] = {{"", 0711}, {"/api", 0711}, {"/kernels", 0711}, {"/keepers", 0700}, {"/zygotes", 0711}};
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } parts[] = {{"", 0711}, {"/api", 0711}, {"/kernels", 0711}, {"/keepers", 0700}, {"/zygotes", 0711}};
     const char *slash = strrchr(places->runtime, '/');
     char *parent SU_AUTO_FREE = su_strndup(places->runtime, (size_t)(slash - places->runtime));
     if ((geteuid() == 0 || strncmp(parent, "/tmp/", 5) == 0) && !own_folder(parent, 0711, err)) return false;
@@ -167,7 +170,9 @@ bool places_open(struct places *places, const struct compute_config *config, str
     places->uid = geteuid() != 0 ? geteuid() : config->kernel_uid ? config->kernel_uid : KERNEL_UID;
     places->runtime = config->runtime_dir ? su_strdup(config->runtime_dir) : default_runtime(config->data_dir);
     if (strlen(places->runtime) > RUNTIME_MAX || places->runtime[0] != '/')
-        return su_fail(err, SU_INVALID, "runtime directory %s: give an absolute path of at most %d bytes (socket names are short)", places->runtime, RUNTIME_MAX);
+        return su_fail(err, SU_INVALID,
+                       "runtime directory %s: give an absolute path of at most %d bytes (socket names are short)",
+                       places->runtime, RUNTIME_MAX);
     places->share = first_of((char *[]){su_format("%s/sdk/python/suricate", share), su_format("%s/python/suricate", share), NULL}, R_OK);
     if (!places->share) return su_fail(err, SU_NOT_FOUND, "the Python package suricate is in neither %s/sdk/python nor %s/python", share, share);
     if (places->environment) places->python = su_format("%s/bin/python", places->environment);
@@ -180,7 +185,8 @@ bool places_open(struct places *places, const struct compute_config *config, str
 }
 
 void places_close(struct places *places) {
-    char *all[] = {places->data, places->runtime, places->lib, places->environment, places->python, places->keeper, places->init, places->bwrap, places->share};
+    char *all[] = {places->data,   places->runtime, places->lib,   places->environment, places->python,
+                   places->keeper, places->init,    places->bwrap, places->share};
     for (size_t i = 0; i < SU_COUNT(all); i++) free(all[i]);
     *places = (struct places){0};
 }

@@ -106,7 +106,8 @@ static bool keep_zygote(struct compute *compute, struct pool *pool) {
     pool->claim_fd = -1;
     char *folder SU_AUTO_FREE = places_runtime(&compute->places, "zygotes", pool->key);
     if (claim_zygote(folder, &pool->claim_fd)) {
-        su_log(SU_LOG_INFO, "zygote.ready", su_kv_text("tenant", pool->tenant), su_kv_int("waited_ms", pool->asked_at ? su_mono_ms() - pool->asked_at : 0));
+        su_log(SU_LOG_INFO, "zygote.ready", su_kv_text("tenant", pool->tenant),
+               su_kv_int("waited_ms", pool->asked_at ? su_mono_ms() - pool->asked_at : 0));
         return true;
     }
     if (pool->asked_at && su_mono_ms() - pool->asked_at < ZYGOTE_PATIENCE_MS) return false;
@@ -132,7 +133,8 @@ static void adopt_one(struct compute *compute, const char *name) {
     struct su_buf text SU_AUTO_BUF = SU_BUF(SPEC_MAX);
     json_t *spec SU_AUTO_JSON = NULL;
     int fd;
-    if (!su_file_read(path, SPEC_MAX, &text, &err) || !su_json_parse(su_buf_str(&text), "spec.json", &spec, &err) || !keeper_dial(folder, &fd, &err)) {
+    if (!su_file_read(path, SPEC_MAX, &text, &err) || !su_json_parse(su_buf_str(&text), "spec.json", &spec, &err) ||
+        !keeper_dial(folder, &fd, &err)) {
         if (spec) launch_keeper(&compute->places, "tidy", folder, &err);
         su_dir_remove(folder, &err);
         return;

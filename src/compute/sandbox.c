@@ -89,8 +89,11 @@ static void add_environment(json_t *argv, const struct places *places) {
 }
 
 json_t *sandbox_argv(const struct places *places, enum sandbox_use use, const char *own_folder, bool network, const char *const *command) {
-    static const char *const walls[] = {"--unshare-all", "--unshare-user", "--new-session", "--uid", "1000", "--gid", "1000", "--hostname", "kernel", NULL};
-    static const char *const furniture[] = {"--proc", "/proc", "--dev", "/dev", "--size", "67108864", "--tmpfs", "/tmp", "--size", "67108864", "--tmpfs", "/home/kernel", "--size", "67108864", "--tmpfs", "/dev/shm", NULL};
+    static const char *const walls[] = {"--unshare-all", "--unshare-user", "--new-session", "--uid",  "1000",
+                                        "--gid",         "1000",           "--hostname",    "kernel", NULL};
+    static const char *const furniture[] = {"--proc",  "/proc",    "--dev",   "/dev",     "--size",  "67108864",
+                                            "--tmpfs", "/tmp",     "--size",  "67108864", "--tmpfs", "/home/kernel",
+                                            "--size",  "67108864", "--tmpfs", "/dev/shm", NULL};
     static const char *const kernel_only[] = {"--as-pid-1", "--die-with-parent", NULL};
     json_t *argv = json_array();
     add(argv, places->bwrap ? places->bwrap : "/usr/bin/bwrap", NULL, NULL);

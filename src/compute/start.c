@@ -13,8 +13,9 @@
 enum { WARM_LEASE_S = 60 };
 
 static json_t *limits_json(const struct kernel_limits *limits) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "memory_bytes", (json_int_t)limits->memory_bytes, "scratch_bytes", (json_int_t)limits->scratch_bytes,
-        "output_bytes", (json_int_t)limits->output_bytes, "processes", (json_int_t)limits->processes, "time_s", (json_int_t)limits->time_s);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "memory_bytes", (json_int_t)limits->memory_bytes, "scratch_bytes",
+                     (json_int_t)limits->scratch_bytes, "output_bytes", (json_int_t)limits->output_bytes, "processes",
+                     (json_int_t)limits->processes, "time_s", (json_int_t)limits->time_s);
 }
 
 static json_t *base_spec(struct compute *compute, const char *name, const struct kernel_limits *limits, const char *tenant) {
@@ -47,7 +48,9 @@ static void add_command(struct compute *compute, json_t *spec, bool network) {
     json_object_set_new(spec, "env", json_array());
 }
 
-bool start_keeper(struct compute *compute, const char *tenant, const struct kernel_limits *limits, bool network, const char *zygote, struct warm *ret, struct su_err *err) {
+bool start_keeper(struct compute *compute, const char *tenant, const struct kernel_limits *limits, bool network,
+                  const char *zygote, struct warm *ret, struct su_err *err)
+{
     char id[SU_ID_SIZE];
     struct su_err ignored;
     struct warm warm = {.fd = -1};

@@ -43,14 +43,15 @@ static json_t *info_json(const struct object_info *info)
 {
     char created[SU_TIME_TEXT];
     json_t *parameters = json_object_get(info->metadata, "parameters");
-    return json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:O?, s:O, s:s, s:o, s:o}", "name", info->name, "version", (json_int_t)info->version, "etag",
-        info->etag, "size", (json_int_t)info->size, "sha256", info->sha256, "cells", (json_int_t)su_json_int(info->metadata, "cells", 0), "parameters",
-        parameters, "tags", info->tags, "created_at", su_time_text(info->created_ms, created), "created_by", su_json_text_or_null(info->created_by),
-        "run", su_json_text_or_null(info->run));
+    return json_pack("{s:s, s:I, s:s, s:I, s:s, s:I, s:O?, s:O, s:s, s:o, s:o}", "name", info->name, "version",
+                     (json_int_t)info->version, "etag", info->etag, "size", (json_int_t)info->size, "sha256",
+                     info->sha256, "cells", (json_int_t)su_json_int(info->metadata, "cells", 0), "parameters",
+                     parameters, "tags", info->tags, "created_at", su_time_text(info->created_ms, created),
+                     "created_by", su_json_text_or_null(info->created_by), "run", su_json_text_or_null(info->run));
 }
 
-bool notebooks_put(struct notebooks *notebooks, const struct object_put *put, struct su_str text, json_t **ret_info, char ret_etag[static OBJECT_ETAG_SIZE],
-    bool *ret_is_new, struct su_err *err)
+bool notebooks_put(struct notebooks *notebooks, const struct object_put *put, struct su_str text, json_t **ret_info,
+                   char ret_etag[static OBJECT_ETAG_SIZE], bool *ret_is_new, struct su_err *err)
 {
     SU_AUTO_JSON json_t *notebook = NULL;
     if (!notebook_parse(text, &notebook, err))

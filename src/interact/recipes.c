@@ -110,7 +110,8 @@ static struct object_key key_of(const char *tenant, const char *name)
     return (struct object_key){.tenant = tenant, .kind = OBJECT_RECIPE, .name = name};
 }
 
-static bool read_own(struct recipes *recipes, const char *tenant, const char *name, struct object_info *ret_object, struct su_buf *ret_text, struct su_err *err)
+static bool read_own(struct recipes *recipes, const char *tenant, const char *name, struct object_info *ret_object,
+                     struct su_buf *ret_text, struct su_err *err)
 {
     struct object_key key = key_of(tenant, name);
     if (object_read(recipes->objects, &key, NOTEBOOK_BYTES_MAX, ret_object, ret_text, err))
@@ -262,7 +263,8 @@ bool recipes_text(struct recipes *recipes, const char *tenant, const char *name,
 static bool check_name(const struct recipes *recipes, const char *asked, const char *declared, struct su_err *err)
 {
     if (asked && strcmp(asked, declared) != 0) {
-        su_fail_field(err, SU_INVALID, "/metadata/suricate/recipe/name", "the notebook declares the recipe \"%.100s\", not \"%.100s\"", declared, asked);
+        su_fail_field(err, SU_INVALID, "/metadata/suricate/recipe/name",
+                      "the notebook declares the recipe \"%.100s\", not \"%.100s\"", declared, asked);
         return su_hint(err, "use the declared name in the address, or change the declaration");
     }
     if (find_shipped(recipes, declared)) {

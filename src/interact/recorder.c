@@ -573,7 +573,8 @@ static void write_timing(const struct cell *cell, json_t *metadata)
     if (!json_is_object(json_object_get(metadata, "suricate")))
         json_object_set_new(metadata, "suricate", json_object());
     if (cell->first_seq > 0)
-        json_object_set_new(json_object_get(metadata, "suricate"), "events", json_pack("[I, I]", (json_int_t)cell->first_seq, (json_int_t)cell->last_seq));
+        json_object_set_new(json_object_get(metadata, "suricate"), "events",
+                            json_pack("[I, I]", (json_int_t)cell->first_seq, (json_int_t)cell->last_seq));
     json_t *papermill = json_pack("{s:s, s:o?, s:o?, s:o?, s:o}", "status", papermill_names[cell->status], "start_time",
         su_json_text_or_null(cell->started_at[0] ? cell->started_at : NULL), "end_time",
         su_json_text_or_null(cell->ended_at[0] ? cell->ended_at : NULL), "duration",

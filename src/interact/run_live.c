@@ -122,8 +122,8 @@ char *run_event_text(const json_t *data, size_t max)
     if (len <= max || json_object_get(data, "content") == NULL)
         return text;
     free(text);
-    SU_AUTO_JSON json_t *notice = json_pack("{s:O?, s:O?, s:n, s:I}", "cell", json_object_get(data, "cell"), "type", json_object_get(data, "type"), "content",
-        "too_large", (json_int_t)len);
+    SU_AUTO_JSON json_t *notice = json_pack("{s:O?, s:O?, s:n, s:I}", "cell", json_object_get(data, "cell"), "type",
+                                            json_object_get(data, "type"), "content", "too_large", (json_int_t)len);
     return su_json_text(notice);
 }
 

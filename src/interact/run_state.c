@@ -48,8 +48,8 @@ static const struct { const char *cause; enum run_state state; const char *reaso
 static bool is_memory_error(const json_t *error)
 {
     const char *name = su_json_string(error, "ename", "");
-    return strcmp(name, "MemoryError") == 0 || strcmp(name, "_ArrayMemoryError") == 0 || strcmp(name, "numpy._core._exceptions._ArrayMemoryError") == 0
-        || strcmp(name, "ArrowMemoryError") == 0;
+    return strcmp(name, "MemoryError") == 0 || strcmp(name, "_ArrayMemoryError") == 0 ||
+           strcmp(name, "numpy._core._exceptions._ArrayMemoryError") == 0 || strcmp(name, "ArrowMemoryError") == 0;
 }
 
 /* snprintf may have cut within a character. */

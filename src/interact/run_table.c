@@ -11,20 +11,27 @@ const struct store_migration run_migrations[] = {
      "CREATE TABLE runs (tenant TEXT NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',"
      "  notebook TEXT NOT NULL, notebook_version INTEGER NOT NULL, source_sha256 TEXT NOT NULL,"
      "  recipe TEXT, recipe_version TEXT, object TEXT, label TEXT, user TEXT NOT NULL, replay_of TEXT,"
-     "  network INTEGER NOT NULL, retries INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 1, cancel INTEGER NOT NULL DEFAULT 0,"
+     "  network INTEGER NOT NULL, retries INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 1, cancel INTEGER NOT "
+     "NULL DEFAULT 0,"
      "  created_ms INTEGER NOT NULL, started_ms INTEGER, ended_ms INTEGER,"
-     "  cells_total INTEGER NOT NULL DEFAULT 0, cells_done INTEGER NOT NULL DEFAULT 0, fraction REAL NOT NULL DEFAULT 0, progress TEXT NOT NULL DEFAULT '',"
-     "  executed_sha256 TEXT, executed_bytes INTEGER, limits TEXT NOT NULL, environment TEXT, server_version TEXT, cost TEXT,"
+     "  cells_total INTEGER NOT NULL DEFAULT 0, cells_done INTEGER NOT NULL DEFAULT 0, fraction REAL NOT NULL DEFAULT "
+     "0, progress TEXT NOT NULL DEFAULT '',"
+     "  executed_sha256 TEXT, executed_bytes INTEGER, limits TEXT NOT NULL, environment TEXT, server_version TEXT, "
+     "cost TEXT,"
      "  parameters TEXT NOT NULL, error TEXT, result TEXT, log TEXT,"
      "  PRIMARY KEY (tenant, id)) STRICT;"
      "CREATE INDEX runs_by_state ON runs (tenant, state, id);"
      "CREATE INDEX runs_by_recipe ON runs (tenant, recipe, id) WHERE recipe IS NOT NULL;"
      "CREATE INDEX runs_by_notebook ON runs (tenant, notebook, id);"
      "CREATE INDEX runs_open ON runs (id) WHERE state IN ('queued', 'starting', 'running');"
-     "CREATE TABLE run_figures (tenant TEXT NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,"
-     "  cell TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (tenant, run, number)) STRICT, WITHOUT ROWID;"
-     "CREATE TABLE run_touches (tenant TEXT NOT NULL, run TEXT NOT NULL, mode TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
-     "  sha256 TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, run, mode, name, version)) STRICT, WITHOUT ROWID;"},
+     "CREATE TABLE run_figures (tenant TEXT NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, "
+     "type TEXT NOT NULL,"
+     "  cell TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (tenant, run, number)) STRICT, "
+     "WITHOUT ROWID;"
+     "CREATE TABLE run_touches (tenant TEXT NOT NULL, run TEXT NOT NULL, mode TEXT NOT NULL, name TEXT NOT NULL, "
+     "version INTEGER NOT NULL,"
+     "  sha256 TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, run, mode, name, version)) STRICT, WITHOUT "
+     "ROWID;"},
     {NULL, 0, NULL},
 };
 
@@ -136,8 +143,9 @@ static json_t *notebook_col(struct sql_row *row)
 
 static json_t *progress_col(struct sql_row *row)
 {
-    return json_pack("{s:I, s:I, s:f, s:o}", "cells_total", (json_int_t)sql_col_int(row, COL_TOTAL), "cells_done", (json_int_t)sql_col_int(row, COL_DONE),
-        "fraction", sql_col_real(row, COL_FRACTION), "text", text_col(row, COL_PROGRESS));
+    return json_pack("{s:I, s:I, s:f, s:o}", "cells_total", (json_int_t)sql_col_int(row, COL_TOTAL), "cells_done",
+                     (json_int_t)sql_col_int(row, COL_DONE), "fraction", sql_col_real(row, COL_FRACTION), "text",
+                     text_col(row, COL_PROGRESS));
 }
 
 static json_t *row_json(struct sql_row *row)
@@ -227,7 +235,8 @@ static bool add_touches(struct sql *db, const char *tenant, const char *id, json
                 json_pack("{s:s, s:s}", "url", sql_col_text(row, 1), "sha256", sql_col_text(row, 3)));
         else
             json_array_append_new(json_object_get(lineage, strcmp(mode, "read") == 0 ? "reads" : "writes"),
-                json_pack("{s:s, s:I, s:s}", "object", sql_col_text(row, 1), "version", (json_int_t)sql_col_int(row, 2), "sha256", sql_col_text(row, 3)));
+                                  json_pack("{s:s, s:I, s:s}", "object", sql_col_text(row, 1), "version",
+                                            (json_int_t)sql_col_int(row, 2), "sha256", sql_col_text(row, 3)));
     }
     return next == SQL_DONE;
 }
@@ -236,9 +245,12 @@ bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_
 {
     SU_AUTO_JSON json_t *lineage = NULL;
     {
-        SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-            "SELECT notebook, notebook_version, source_sha256, recipe, recipe_version, parameters, environment, server_version, user, replay_of, executed_sha256"
-            " FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id));
+        SQL_AUTO_END struct sql_row *row =
+            sql_query(db, err,
+                      "SELECT notebook, notebook_version, source_sha256, recipe, recipe_version, parameters, "
+                      "environment, server_version, user, replay_of, executed_sha256"
+                      " FROM runs WHERE tenant = ?1 AND id = ?2",
+                      sql_text(tenant), sql_text(id));
         enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
         if (next != SQL_ROW)
             return next == SQL_DONE ? no_such_run(id, err) : false;
@@ -274,38 +286,47 @@ bool run_table_insert(struct sql *db, const struct run_insert *n, struct su_err 
     SU_AUTO_FREE char *holder = su_format("run/%s/source", n->id);
     const struct run_source *source = n->source;
     return sql_run(db, err,
-               "INSERT INTO runs (tenant, id, state, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, user, replay_of,"
-               " network, retries, created_ms, limits, parameters)"
-               " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-               sql_text(n->tenant), sql_text(n->id), sql_text(source->notebook), sql_int(source->version), sql_text(source->sha256),
-               sql_text(source->recipe), sql_text(source->recipe_version), sql_text(source->object), sql_text(n->options->label), sql_text(n->user),
-               sql_text(n->options->replay_of), sql_int(n->options->network), sql_int(n->options->retries), sql_int(n->created_ms),
-               sql_text(n->limits), sql_text(n->parameters))
-        && blobref_hold(db, n->tenant, holder, source->sha256, err);
+                   "INSERT INTO runs (tenant, id, state, notebook, notebook_version, source_sha256, recipe, "
+                   "recipe_version, object, label, user, replay_of,"
+                   " network, retries, created_ms, limits, parameters)"
+                   " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                   sql_text(n->tenant), sql_text(n->id), sql_text(source->notebook), sql_int(source->version),
+                   sql_text(source->sha256), sql_text(source->recipe), sql_text(source->recipe_version),
+                   sql_text(source->object), sql_text(n->options->label), sql_text(n->user),
+                   sql_text(n->options->replay_of), sql_int(n->options->network), sql_int(n->options->retries),
+                   sql_int(n->created_ms), sql_text(n->limits), sql_text(n->parameters)) &&
+           blobref_hold(db, n->tenant, holder, source->sha256, err);
 }
 
 static bool insert_figure(struct sql *db, const struct run_ending *e, size_t number, struct su_err *err)
 {
     const struct run_figure_row *figure = &e->figures[number];
     SU_AUTO_FREE char *holder = su_format("run/%s/%s", e->id, figure->name);
-    return sql_run(db, err, "INSERT OR REPLACE INTO run_figures (tenant, run, number, name, type, cell, bytes, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-               sql_text(e->tenant), sql_text(e->id), sql_int((int64_t)number), sql_text(figure->name), sql_text(figure->type), sql_text(figure->cell),
-               sql_int((int64_t)figure->bytes), sql_text(figure->sha256))
-        && blobref_hold(db, e->tenant, holder, figure->sha256, err);
+    return sql_run(db, err,
+                   "INSERT OR REPLACE INTO run_figures (tenant, run, number, name, type, cell, bytes, sha256) VALUES "
+                   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                   sql_text(e->tenant), sql_text(e->id), sql_int((int64_t)number), sql_text(figure->name),
+                   sql_text(figure->type), sql_text(figure->cell), sql_int((int64_t)figure->bytes),
+                   sql_text(figure->sha256)) &&
+           blobref_hold(db, e->tenant, holder, figure->sha256, err);
 }
 
 bool run_table_end(struct sql *db, const struct run_ending *e, struct su_err *err)
 {
     bool has_notebook = e->executed_sha256[0];
     bool ok = sql_run(db, err,
-        "UPDATE runs SET state = ?3, reason = ?4, started_ms = ?5, ended_ms = ?6, cells_total = ?7, cells_done = ?8, fraction = ?9, progress = ?10,"
-        " result = ?11, error = ?12, cost = ?13, log = ?14, environment = ?15, server_version = ?16, executed_sha256 = ?17, executed_bytes = ?18"
-        " WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
-        sql_text(e->tenant), sql_text(e->id), sql_text(run_state_name(e->state)), sql_text(e->reason), e->started_ms ? sql_int(e->started_ms) : sql_null(),
-        sql_int(e->ended_ms), sql_int(e->progress.cells_total), sql_int(e->progress.cells_done), sql_real(e->progress.fraction),
-        sql_text(e->progress.text ? e->progress.text : ""), sql_text(e->result), sql_text(e->error), sql_text(e->cost), sql_text(e->log),
-        sql_text(e->environment), sql_text(SURICATE_VERSION), has_notebook ? sql_text(e->executed_sha256) : sql_null(),
-        has_notebook ? sql_int((int64_t)e->executed_bytes) : sql_null());
+                      "UPDATE runs SET state = ?3, reason = ?4, started_ms = ?5, ended_ms = ?6, cells_total = ?7, "
+                      "cells_done = ?8, fraction = ?9, progress = ?10,"
+                      " result = ?11, error = ?12, cost = ?13, log = ?14, environment = ?15, server_version = ?16, "
+                      "executed_sha256 = ?17, executed_bytes = ?18"
+                      " WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
+                      sql_text(e->tenant), sql_text(e->id), sql_text(run_state_name(e->state)), sql_text(e->reason),
+                      e->started_ms ? sql_int(e->started_ms) : sql_null(), sql_int(e->ended_ms),
+                      sql_int(e->progress.cells_total), sql_int(e->progress.cells_done), sql_real(e->progress.fraction),
+                      sql_text(e->progress.text ? e->progress.text : ""), sql_text(e->result), sql_text(e->error),
+                      sql_text(e->cost), sql_text(e->log), sql_text(e->environment), sql_text(SURICATE_VERSION),
+                      has_notebook ? sql_text(e->executed_sha256) : sql_null(),
+                      has_notebook ? sql_int((int64_t)e->executed_bytes) : sql_null());
     if (!ok || sql_changes(db) == 0)
         return ok;
     for (size_t i = 0; i < e->n_figures; i++) {
@@ -326,8 +347,9 @@ bool run_table_state(struct sql *db, const char *tenant, const char *id, enum ru
 bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t attempt, struct su_err *err)
 {
     return sql_run(db, err,
-        "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3 WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
-        sql_text(tenant), sql_text(id), sql_int(attempt));
+                   "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3 WHERE tenant = ?1 AND id = ?2 "
+                   "AND state IN ('queued', 'starting', 'running')",
+                   sql_text(tenant), sql_text(id), sql_int(attempt));
 }
 
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)

@@ -287,11 +287,16 @@ static void sign_notebook(const struct live *live, json_t *notebook, const struc
     char started[SU_TIME_TEXT], ended[SU_TIME_TEXT];
     json_t *metadata = json_object_get(notebook, "metadata");
     bool has_started = ending->started_ms > 0;
-    json_object_set_new(metadata, "papermill", json_pack("{s:o, s:f, s:s, s:{}, s:o, s:s, s:s+, s:O, s:o, s:s}", "default_parameters", default_parameters(notebook), "duration",
-        has_started ? (double)(ending->ended_ms - ending->started_ms) / 1000.0 : 0.0, "end_time", su_time_text(ending->ended_ms, ended),
-        "environment_variables", "exception", ending->state == RUN_SUCCEEDED ? json_null() : json_true(), "input_path", live->notebook,
-        "output_path", live->id, ".ipynb", "parameters", live->parameters, "start_time",
-        has_started ? json_string(su_time_text(ending->started_ms, started)) : json_null(), "version", "suricate " SURICATE_VERSION));
+    json_object_set_new(metadata, "papermill",
+                        json_pack("{s:o, s:f, s:s, s:{}, s:o, s:s, s:s+, s:O, s:o, s:s}", "default_parameters",
+                                  default_parameters(notebook), "duration",
+                                  has_started ? (double)(ending->ended_ms - ending->started_ms) / 1000.0 : 0.0,
+                                  "end_time", su_time_text(ending->ended_ms, ended), "environment_variables",
+                                  "exception", ending->state == RUN_SUCCEEDED ? json_null() : json_true(), "input_path",
+                                  live->notebook, "output_path", live->id, ".ipynb", "parameters", live->parameters,
+                                  "start_time",
+                                  has_started ? json_string(su_time_text(ending->started_ms, started)) : json_null(),
+                                  "version", "suricate " SURICATE_VERSION));
     json_t *ours = json_object_get(metadata, "suricate");
     if (!json_is_object(ours)) {
         ours = json_object();
@@ -306,7 +311,9 @@ static void name_kernel(json_t *notebook)
 {
     json_t *metadata = json_object_get(notebook, "metadata");
     if (json_object_get(metadata, "kernelspec") == NULL)
-        json_object_set_new(metadata, "kernelspec", json_pack("{s:s, s:s, s:s}", "display_name", "Python 3 (ipykernel)", "language", "python", "name", "python3"));
+        json_object_set_new(metadata, "kernelspec",
+                            json_pack("{s:s, s:s, s:s}", "display_name", "Python 3 (ipykernel)", "language", "python",
+                                      "name", "python3"));
 }
 
 /* The recorder's notebook becomes the executed one; readers then look at that. */
@@ -434,8 +441,9 @@ static void end_for_good(struct runs *runs, struct live *live, const struct run_
         return;
     }
     become(live, end->state);
-    su_log(SU_LOG_INFO, "run.finished", su_kv_text("run", live->id), su_kv_text("tenant", live->tenant), su_kv_text("state", run_state_name(end->state)),
-        su_kv_text("reason", end->reason), su_kv_int("ms", live->started_ms ? su_now_ms() - live->started_ms : 0));
+    su_log(SU_LOG_INFO, "run.finished", su_kv_text("run", live->id), su_kv_text("tenant", live->tenant),
+           su_kv_text("state", run_state_name(end->state)), su_kv_text("reason", end->reason),
+           su_kv_int("ms", live->started_ms ? su_now_ms() - live->started_ms : 0));
     runs_publish(runs, live->tenant, live->id, "run.finished", end->state);
     let_go(runs, live);
     runs_message(runs, live, RUN_GONE);

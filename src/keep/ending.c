@@ -107,7 +107,8 @@ static void explain_death(struct keeper *keeper, bool was_ready) {
     if (keeper->cause == CAUSE_FINISHED && process->has_status) return;
     if (is_killed && cgroup_oom_kills(&keeper->cgroup) > 0) {
         keeper->cause = CAUSE_OUT_OF_MEMORY;
-        snprintf(detail, size, "the kernel needed more than its limit of %llu MiB of memory", (unsigned long long)(keeper->limits.memory_bytes >> 20));
+        snprintf(detail, size, "the kernel needed more than its limit of %llu MiB of memory",
+                 (unsigned long long)(keeper->limits.memory_bytes >> 20));
         return;
     }
     if (keeper->cause == CAUSE_FINISHED) return;

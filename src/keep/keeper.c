@@ -30,7 +30,8 @@ json_t *keeper_settings(const struct keeper *keeper) {
     if (!is_plain) json_object_set_new(rlimits, "NPROC", json_integer((json_int_t)keeper->limits.processes + 1));
     if (keeper->limits.scratch_bytes) json_object_set_new(rlimits, "FSIZE", json_integer((json_int_t)keeper->limits.scratch_bytes));
     if (!cgroup_has_memory(&keeper->cgroup)) json_object_set_new(rlimits, "DATA", json_integer((json_int_t)keeper->limits.memory_bytes));
-    json_t *settings = json_pack("{s:o, s:b, s:O}", "rlimits", rlimits, "sandbox", (int)!is_plain, "filters", json_object_get(keeper->spec, "filters"));
+    json_t *settings = json_pack("{s:o, s:b, s:O}", "rlimits", rlimits, "sandbox", (int)!is_plain, "filters",
+                                 json_object_get(keeper->spec, "filters"));
     /* a zygote's child has its scratch by now; one that bubblewrap started mounts it itself */
     bool is_alone = strcmp(su_json_string(keeper->spec, "mode", ""), "bwrap") == 0;
     if (is_alone) json_object_set_new(settings, "scratch_bytes", json_integer((json_int_t)keeper->limits.scratch_bytes));
@@ -140,7 +141,8 @@ static void start_kernel(struct keeper *keeper) {
 static void meet_init(struct keeper *keeper) {
     struct su_err err;
     json_t *settings SU_AUTO_JSON = keeper_settings(keeper);
-    if (!process_meet(&keeper->process, &keeper->cgroup, settings, keeper->program_fd, &err)) ending_kill(keeper, CAUSE_START_FAILED, "%s", err.message);
+    if (!process_meet(&keeper->process, &keeper->cgroup, settings, keeper->program_fd, &err))
+        ending_kill(keeper, CAUSE_START_FAILED, "%s", err.message);
 }
 
 static void hear_init(struct keeper *keeper) {
@@ -201,12 +203,15 @@ static void check_sockets(struct keeper *keeper) {
     if (!keeper->lost_at) keeper->lost_at = su_mono_ms() + LOST_MS;
     else if (su_mono_ms() >= keeper->lost_at) {
         keeper->lost_at = 0;
-        ending_kill(keeper, CAUSE_OUTPUT_LIMIT, "the kernel closed its output channel, or one output was larger than %d MiB", SOCKETS_MESSAGE_MAX >> 20);
+        ending_kill(keeper, CAUSE_OUTPUT_LIMIT,
+                    "the kernel closed its output channel, or one output was larger than %d MiB",
+                    SOCKETS_MESSAGE_MAX >> 20);
     }
 }
 
 static int64_t patience(const struct keeper *keeper) {
-    int64_t deadlines[] = {keeper->start_by, keeper->nudge_at, keeper->time_out_at, keeper->stop_at, keeper->stopped_at, keeper->lost_at, keeper->dead_by, lease_end(keeper)};
+    int64_t deadlines[] = {keeper->start_by,   keeper->nudge_at, keeper->time_out_at, keeper->stop_at,
+                           keeper->stopped_at, keeper->lost_at,  keeper->dead_by,     lease_end(keeper)};
     int64_t now = su_mono_ms(), first = 0;
     for (size_t i = 0; i < SU_COUNT(deadlines); i++)
         if (deadlines[i] && (!first || deadlines[i] < first)) first = deadlines[i];

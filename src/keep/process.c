@@ -246,7 +246,10 @@ bool process_await_end(const struct process *process, int timeout_ms) {
 
 /* Not DATA: it counts from what is mapped at the start, and is set only then. */
 void process_set_rlimits(const struct process *process, const json_t *rlimits) {
-    static const struct { const char *name; int kind; } kinds[] = {{"NPROC", RLIMIT_NPROC}, {"FSIZE", RLIMIT_FSIZE}, {"NOFILE", RLIMIT_NOFILE}, {"CORE", RLIMIT_CORE}};
+    static const struct {
+        const char *name;
+        int kind;
+    } kinds[] = {{"NPROC", RLIMIT_NPROC}, {"FSIZE", RLIMIT_FSIZE}, {"NOFILE", RLIMIT_NOFILE}, {"CORE", RLIMIT_CORE}};
     if (process->kernel_pid <= 0) return;
     for (size_t i = 0; i < SU_COUNT(kinds); i++) {
         json_t *number = json_object_get(rlimits, kinds[i].name);

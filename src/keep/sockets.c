@@ -104,7 +104,10 @@ bool sockets_receive(struct sockets *sockets, enum channel channel, struct frame
 void sockets_poll(struct sockets *sockets, struct pollfd *others, size_t count, int64_t timeout_ms, unsigned *ret_ready) {
     zmq_pollitem_t items[WATCHED_MAX + CHANNEL_COUNT + 1] = {0};
     su_assert(count <= WATCHED_MAX);
-    for (size_t i = 0; i < count; i++) items[i] = (zmq_pollitem_t){.fd = others[i].fd, .events = (short)(((others[i].events & POLLIN) ? ZMQ_POLLIN : 0) | ((others[i].events & POLLOUT) ? ZMQ_POLLOUT : 0))};
+    for (size_t i = 0; i < count; i++)
+        items[i] = (zmq_pollitem_t){.fd = others[i].fd,
+                                    .events = (short)(((others[i].events & POLLIN) ? ZMQ_POLLIN : 0) |
+                                                      ((others[i].events & POLLOUT) ? ZMQ_POLLOUT : 0))};
     size_t total = count;
     if (sockets) {
         for (int channel = 0; channel < CHANNEL_COUNT; channel++)
@@ -114,7 +117,9 @@ void sockets_poll(struct sockets *sockets, struct pollfd *others, size_t count, 
     *ret_ready = 0;
     if (zmq_poll(items, (int)total, (long)timeout_ms) < 0) return;
     for (size_t i = 0; i < count; i++)
-        others[i].revents = (short)(((items[i].revents & ZMQ_POLLIN) ? POLLIN : 0) | ((items[i].revents & ZMQ_POLLOUT) ? POLLOUT : 0) | ((items[i].revents & ZMQ_POLLERR) ? POLLERR : 0));
+        others[i].revents =
+            (short)(((items[i].revents & ZMQ_POLLIN) ? POLLIN : 0) | ((items[i].revents & ZMQ_POLLOUT) ? POLLOUT : 0) |
+                    ((items[i].revents & ZMQ_POLLERR) ? POLLERR : 0));
     for (int channel = 0; sockets && channel < CHANNEL_COUNT; channel++)
         if (items[count + (size_t)channel].revents & ZMQ_POLLIN) *ret_ready |= 1u << channel;
     if (sockets && (items[total - 1].revents & ZMQ_POLLIN)) sockets->is_lost = true;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -16,6 +17,8 @@
 #include "writer.h"
 
 enum { READERS_KEPT = 8, CHECKPOINT_COMMITS = 200 };
+
+enum { LOCK_TRIES = 50 };
 
 struct store {
     char *dir, *db_path;
@@ -36,8 +39,12 @@ static bool take_lock(struct store *store, struct su_err *err)
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock_fd < 0)
         return su_fail_errno(err, errno, "cannot open %s", path);
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
+    /* A server killed while it started a keeper leaves the lock to the child until that has called exec. */
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+    }
     su_fail(err, SU_CONFLICT, "another Suricate is using %s", store->dir);
     return su_hint(err, "stop it first, or give another folder with --data");
 }

@@ -47,11 +47,16 @@ static void detach(struct probe *probe, struct attached *one) {
 static void start(struct probe *probe, const json_t *command) {
     struct su_err err = {0};
     const json_t *limits = json_object_get(command, "limits");
-    struct kernel_spec spec = {.id = su_json_string(command, "id", ""), .tenant = su_json_string(command, "tenant", "main"),
-        .network = su_json_bool(command, "network", false), .token = su_json_string(command, "token", "none"), .label = "probe",
-        .limits = {.memory_bytes = (uint64_t)su_json_int(limits, "memory_bytes", 0), .scratch_bytes = (uint64_t)su_json_int(limits, "scratch_bytes", 0),
-            .output_bytes = (uint64_t)su_json_int(limits, "output_bytes", 0), .processes = (uint32_t)su_json_int(limits, "processes", 0),
-            .time_s = (uint32_t)su_json_int(limits, "time_s", 0)}};
+    struct kernel_spec spec = {.id = su_json_string(command, "id", ""),
+                               .tenant = su_json_string(command, "tenant", "main"),
+                               .network = su_json_bool(command, "network", false),
+                               .token = su_json_string(command, "token", "none"),
+                               .label = "probe",
+                               .limits = {.memory_bytes = (uint64_t)su_json_int(limits, "memory_bytes", 0),
+                                          .scratch_bytes = (uint64_t)su_json_int(limits, "scratch_bytes", 0),
+                                          .output_bytes = (uint64_t)su_json_int(limits, "output_bytes", 0),
+                                          .processes = (uint32_t)su_json_int(limits, "processes", 0),
+                                          .time_s = (uint32_t)su_json_int(limits, "time_s", 0)}};
     if (compute_kernel_start(probe->compute, &spec, &err)) say(json_pack("{s:s}", "started", spec.id));
     else say_error(&err);
 }
@@ -131,7 +136,9 @@ static void loop(struct probe *probe) {
         struct pollfd wait[ATTACHED_MAX + 1] = {{.fd = 0, .events = POLLIN}};
         size_t count = probe->count;
         for (size_t i = 0; i < count; i++)
-            wait[i + 1] = (struct pollfd){.fd = keeper_fd(probe->list[i].keeper), .events = (short)(POLLIN | (keeper_pending(probe->list[i].keeper) ? POLLOUT : 0))};
+            wait[i + 1] =
+                (struct pollfd){.fd = keeper_fd(probe->list[i].keeper),
+                                .events = (short)(POLLIN | (keeper_pending(probe->list[i].keeper) ? POLLOUT : 0))};
         poll(wait, count + 1, -1);
         struct su_err ignored;
         for (size_t i = count; i-- > 0;) {

@@ -100,8 +100,10 @@ static void what_python_lets_through_is_repaired(void **state) {
 }
 
 static void what_is_no_json_is_refused(void **state) {
-    static const char *const texts[] = {"", " ", "{", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "01", "1.", ".5", "1e", "-", "+1", "tru", "\"", "\"\\x\"",
-        "\"\\u12\"", "[1]]", "{}{}", "'a'", "[1 2]", "{\"a\":1,}", "nul", "--1", "-Inf"};
+    static const char *const texts[] = {"",      " ",          "{",       "[1",        "[1,]", "{\"a\"}", "{\"a\":}",
+                                        "{a:1}", "01",         "1.",      ".5",        "1e",   "-",       "+1",
+                                        "tru",   "\"",         "\"\\x\"", "\"\\u12\"", "[1]]", "{}{}",    "'a'",
+                                        "[1 2]", "{\"a\":1,}", "nul",     "--1",       "-Inf"};
     for (size_t i = 0; i < SU_COUNT(texts); i++) expect_clean(texts[i], strlen(texts[i]), NULL);
 }
 

@@ -26,8 +26,9 @@ static void writes_what_nbformat_writes(void **state)
 
 static void a_second_write_changes_nothing(void **state)
 {
-    SU_AUTO_JSON json_t *once = parse(NOTEBOOK(
-        "{\"cell_type\":\"markdown\",\"id\":\"m\",\"metadata\":{\"n\":[1.0,1e16,0.1,-2.5e-7,1e22,123456.75]},\"source\":\"\\u00e9\\u2028\\u0001\\\"\\r\\nb\\rc\"}"));
+    SU_AUTO_JSON json_t *once =
+        parse(NOTEBOOK("{\"cell_type\":\"markdown\",\"id\":\"m\",\"metadata\":{\"n\":[1.0,1e16,0.1,-2.5e-7,1e22,123456."
+                       "75]},\"source\":\"\\u00e9\\u2028\\u0001\\\"\\r\\nb\\rc\"}"));
     SU_AUTO_FREE char *first = notebook_text(once, NULL);
     SU_AUTO_JSON json_t *twice = parse(first);
     SU_AUTO_FREE char *second = notebook_text(twice, NULL);
@@ -76,7 +77,8 @@ static void version_three_is_converted(void **state)
 
 static void refusals_point_at_the_place(void **state)
 {
-    static const struct { const char *text, *field, *part; } rows[] = {
+    static const struct { const char *text, *field, *part;
+    } rows[] = {
         {"[]", "/", "JSON object"},
         {"{\"cells\":[]}", "/nbformat", "missing"},
         {"{\"nbformat\":5,\"nbformat_minor\":0,\"metadata\":{},\"cells\":[]}", "/nbformat", "5 is not supported"},
@@ -87,19 +89,24 @@ static void refusals_point_at_the_place(void **state)
         {NOTEBOOK("3"), "/cells/0", "object"},
         {NOTEBOOK("{\"cell_type\":\"poem\"}"), "/cells/0/cell_type", "code, markdown or raw"},
         {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a b\"}"), "/cells/0/id", "1 to 64"},
-        {NOTEBOOK(CODE_CELL ",{\"cell_type\":\"markdown\",\"id\":\"b\",\"metadata\":{\"tags\":[\"a,b\"]},\"source\":\"\"}"),
-            "/cells/1/metadata/tags", "comma"},
-        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":7,\"outputs\":[],\"execution_count\":null}"),
-            "/cells/0/source", "string"},
-        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":null,\"outputs\":[{\"output_type\":\"smell\"}]}"),
-            "/cells/0/outputs/0/output_type", "stream"},
-        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":-1,\"outputs\":[]}"),
-            "/cells/0/execution_count", "whole number"},
-        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":1,\"outputs\":["
-                  "{\"output_type\":\"display_data\",\"metadata\":{},\"data\":{\"text/plain\":1}}]}"),
-            "/cells/0/outputs/0/data/text/plain", "string"},
+        {NOTEBOOK(CODE_CELL
+                  ",{\"cell_type\":\"markdown\",\"id\":\"b\",\"metadata\":{\"tags\":[\"a,b\"]},\"source\":\"\"}"),
+         "/cells/1/metadata/tags", "comma"},
+        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":7,\"outputs\":[],\"execution_"
+                  "count\":null}"),
+         "/cells/0/source", "string"},
+        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":null,"
+                  "\"outputs\":[{\"output_type\":\"smell\"}]}"),
+         "/cells/0/outputs/0/output_type", "stream"},
+        {NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":-1,"
+                  "\"outputs\":[]}"),
+         "/cells/0/execution_count", "whole number"},
+        {NOTEBOOK(
+             "{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":1,\"outputs\":["
+             "{\"output_type\":\"display_data\",\"metadata\":{},\"data\":{\"text/plain\":1}}]}"),
+         "/cells/0/outputs/0/data/text/plain", "string"},
         {"{\"nbformat\":4,\"nbformat_minor\":5,\"metadata\":{\"kernelspec\":{\"name\":\"x\"}},\"cells\":[]}",
-            "/metadata/kernelspec/display_name", "missing"},
+         "/metadata/kernelspec/display_name", "missing"},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {
         struct su_err err = {0};
@@ -123,10 +130,12 @@ static void nesting_past_the_limit_is_refused(void **state)
 
 static void json_types_stay_json_and_text_types_are_split(void **state)
 {
-    SU_AUTO_JSON json_t *notebook = parse(NOTEBOOK(
-        "{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":1,\"outputs\":[{\"output_type\":\"display_data\",\"metadata\":{},"
-        "\"data\":{\"application/json\":[\"a\",\"b\"],\"application/vnd.x+json\":{\"k\":null},\"image/png\":\"QUJD\\nQUJD\\n\",\"image/svg+xml\":[\"<svg>\\n\",\"</svg>\"],"
-        "\"text/html\":\"<b>\\n</b>\"}}]}"));
+    SU_AUTO_JSON json_t *notebook =
+        parse(NOTEBOOK("{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":\"\",\"execution_count\":1,"
+                       "\"outputs\":[{\"output_type\":\"display_data\",\"metadata\":{},"
+                       "\"data\":{\"application/json\":[\"a\",\"b\"],\"application/vnd.x+json\":{\"k\":null},\"image/"
+                       "png\":\"QUJD\\nQUJD\\n\",\"image/svg+xml\":[\"<svg>\\n\",\"</svg>\"],"
+                       "\"text/html\":\"<b>\\n</b>\"}}]}"));
     SU_AUTO_FREE char *text = notebook_text(notebook, NULL);
     assert_non_null(strstr(text, "\"application/json\": [\n       \"a\",\n       \"b\"\n      ]"));
     assert_non_null(strstr(text, "\"image/png\": \"QUJD\\nQUJD\\n\""));
@@ -137,7 +146,8 @@ static void json_types_stay_json_and_text_types_are_split(void **state)
 static void another_kernel_is_refused_by_name(void **state)
 {
     struct su_err err;
-    SU_AUTO_JSON json_t *r = parse("{\"nbformat\":4,\"nbformat_minor\":5,\"metadata\":{\"kernelspec\":{\"name\":\"ir\",\"display_name\":\"R\",\"language\":\"R\"}},\"cells\":[]}");
+    SU_AUTO_JSON json_t *r = parse("{\"nbformat\":4,\"nbformat_minor\":5,\"metadata\":{\"kernelspec\":{\"name\":\"ir\","
+                                   "\"display_name\":\"R\",\"language\":\"R\"}},\"cells\":[]}");
     check_fails(notebook_check_kernel(r, &err), SU_INVALID, "kernel \"ir\"");
     SU_AUTO_JSON json_t *none = parse(NOTEBOOK(""));
     check_ok(notebook_check_kernel(none, &err));

@@ -66,7 +66,11 @@ static struct object_key key_of(const char *tenant, const char *name)
 /* Put text under name, or fail with w->err. */
 static bool put_if(struct world *w, const char *name, const char *text, const char *if_match, const char *if_none_match, struct object_info *ret)
 {
-    const struct object_put put = {.key = key_of("t", name), .type = "text/plain", .user = "ann", .if_match = if_match, .if_none_match = if_none_match};
+    const struct object_put put = {.key = key_of("t", name),
+                                   .type = "text/plain",
+                                   .user = "ann",
+                                   .if_match = if_match,
+                                   .if_none_match = if_none_match};
     return object_put_bytes(w->objects, &put, su_str_of(text), ret, &w->err);
 }
 

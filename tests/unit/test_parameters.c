@@ -78,10 +78,26 @@ static void finds_every_form_of_line(void **state)
 
 static void literals_are_read_as_python_reads_them(void **state)
 {
-    static const struct { const char *text, *json; } good[] = {
-        {"0x1F", "31"}, {"1_000", "1000"}, {"-7", "-7"}, {"+.5", "0.5"}, {"1e3", "1000.0"}, {"r'a\\n'", "\"a\\\\n\""},
-        {"'\\x41\\u00e9\\101\\\n'", "\"A\xc3\xa9" "A\""}, {"'it''s'", "\"its\""}, {"(1,)", "[1]"}, {"(1)", "1"}, {"()", "[]"}, {"[ ]", "[]"}, {"{}", "{}"},
-        {"[1, 2, ]", "[1,2]"}, {"{'a': 1, }", "{\"a\":1}"}, {"\"\"\"a\"b\"\"\"", "\"a\\\"b\""}, {"''", "\"\""},
+    static const struct { const char *text, *json;
+    } good[] = {
+        {"0x1F", "31"},
+        {"1_000", "1000"},
+        {"-7", "-7"},
+        {"+.5", "0.5"},
+        {"1e3", "1000.0"},
+        {"r'a\\n'", "\"a\\\\n\""},
+        {"'\\x41\\u00e9\\101\\\n'", "\"A\xc3\xa9"
+                                    "A\""},
+        {"'it''s'", "\"its\""},
+        {"(1,)", "[1]"},
+        {"(1)", "1"},
+        {"()", "[]"},
+        {"[ ]", "[]"},
+        {"{}", "{}"},
+        {"[1, 2, ]", "[1,2]"},
+        {"{'a': 1, }", "{\"a\":1}"},
+        {"\"\"\"a\"b\"\"\"", "\"a\\\"b\""},
+        {"''", "\"\""},
     };
     static const char *const bad[] = {"", "x", "1 + 1", "f'a'", "b'a'", "{1, 2}", "{1: 2}", "[1 2]", "'a", "017", "1j", "[", "9223372036854775808",
         "True1", "float('nan')", "1e999", "{'a' 1}", "lambda: 1", "r", "'\\ud800'", "-", "'''a''"};
@@ -101,10 +117,14 @@ static void literals_are_read_as_python_reads_them(void **state)
 
 static void literals_are_written_as_papermill_writes_them(void **state)
 {
-    SU_AUTO_JSON json_t *value = json_pack("{s:s, s:[i,f,b,n], s:{}}", "text", "a\"b\\\n\xc3\xa9\xe2\x82\xac\xf0\x9f\x8f\x88\x01", "list", -3, 0.25, 1, "dict");
+    SU_AUTO_JSON json_t *value =
+        json_pack("{s:s, s:[i,f,b,n], s:{}}", "text", "a\"b\\\n\xc3\xa9\xe2\x82\xac\xf0\x9f\x8f\x88\x01", "list", -3,
+                  0.25, 1, "dict");
     SU_AUTO_BUF struct su_buf out = SU_BUF(1000);
     python_write(&out, value);
-    assert_string_equal(su_buf_str(&out).ptr, "{\"text\": \"a\\\"b\\\\\\n\\xe9\\u20ac\\U0001f3c8\\x01\", \"list\": [-3, 0.25, True, None], \"dict\": {}}");
+    assert_string_equal(
+        su_buf_str(&out).ptr,
+        "{\"text\": \"a\\\"b\\\\\\n\\xe9\\u20ac\\U0001f3c8\\x01\", \"list\": [-3, 0.25, True, None], \"dict\": {}}");
     SU_AUTO_JSON json_t *back = NULL;
     assert_true(python_parse(su_buf_str(&out), &back));
     assert_true(json_equal(value, back));

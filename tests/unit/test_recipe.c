@@ -4,7 +4,9 @@
 #include "interact/notebook.h"
 #include "interact/recipe.h"
 
-#define GOOD "{\"name\":\"my-recipe\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{\"columns\":[{\"name\":\"x\",\"type\":\"numeric\"}]}]}}"
+#define GOOD                                                                                                           \
+    "{\"name\":\"my-recipe\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_"   \
+    "of\":[{\"columns\":[{\"name\":\"x\",\"type\":\"numeric\"}]}]}}"
 
 static json_t *notebook_of(const char *declaration, const char *parameters)
 {
@@ -28,14 +30,25 @@ static void a_complete_declaration_is_taken(void **state)
 
 static void what_is_missing_is_named(void **state)
 {
-    static const struct { const char *declaration, *parameters, *part; } rows[] = {
+    static const struct { const char *declaration, *parameters, *part;
+    } rows[] = {
         {"null", "object = ''", "declares no input"},
         {"{\"name\":\"x\"}", "object = ''", "/title: missing"},
-        {"{\"name\":\"A b\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{\"at_least\":{\"text\":1}}]}}", "object = ''", "/name: must be"},
-        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{}}", "object = ''", "/input/any_of"},
-        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{}]}}", "object = ''", "\"columns\" or \"at_least\""},
-        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{\"columns\":[{\"name\":\"x\",\"type\":\"colour\"}]}]}}", "object = ''", "type must be"},
-        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{\"at_least\":{\"text\":-1}}]}}", "object = ''", "whole numbers"},
+        {"{\"name\":\"A "
+         "b\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{\"at_"
+         "least\":{\"text\":1}}]}}",
+         "object = ''", "/name: must be"},
+        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{}}",
+         "object = ''", "/input/any_of"},
+        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{"
+         "}]}}",
+         "object = ''", "\"columns\" or \"at_least\""},
+        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{"
+         "\"columns\":[{\"name\":\"x\",\"type\":\"colour\"}]}]}}",
+         "object = ''", "type must be"},
+        {"{\"name\":\"a\",\"title\":\"T\",\"version\":\"1\",\"author\":\"A\",\"licence\":\"L\",\"input\":{\"any_of\":[{"
+         "\"at_least\":{\"text\":-1}}]}}",
+         "object = ''", "whole numbers"},
         {GOOD, "table = ''", "no parameter `object`"},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {
@@ -49,16 +62,26 @@ static void what_is_missing_is_named(void **state)
 
 static void a_table_fits_by_names_and_types_or_by_counts(void **state)
 {
-    static const struct { const char *input, *columns; bool fits; const char *reason; } rows[] = {
+    static const struct { const char *input, *columns; bool fits; const char *reason;
+    } rows[] = {
         {"[{\"columns\":[{\"name\":\"x\",\"type\":\"number\"}]}]", "[{\"name\":\"x\",\"type\":\"integer\"}]", true, ""},
-        {"[{\"columns\":[{\"name\":\"x\",\"type\":\"integer\"}]}]", "[{\"name\":\"x\",\"type\":\"number\"}]", false, "column \"x\" is not integer"},
-        {"[{\"columns\":[{\"name\":\"x\",\"type\":\"text\"}]}]", "[{\"name\":\"y\",\"type\":\"text\"}]", false, "no column \"x\" (text)"},
+        {"[{\"columns\":[{\"name\":\"x\",\"type\":\"integer\"}]}]", "[{\"name\":\"x\",\"type\":\"number\"}]", false,
+         "column \"x\" is not integer"},
+        {"[{\"columns\":[{\"name\":\"x\",\"type\":\"text\"}]}]", "[{\"name\":\"y\",\"type\":\"text\"}]", false,
+         "no column \"x\" (text)"},
         {"[{\"columns\":[{\"name\":\"x\"}]}]", "[{\"name\":\"x\",\"type\":\"empty\"}]", true, ""},
-        {"[{\"at_least\":{\"text\":1,\"numeric\":2}}]", "[{\"name\":\"a\",\"type\":\"text\"},{\"name\":\"b\",\"type\":\"integer\"},{\"name\":\"c\",\"type\":\"number\"}]", true, ""},
-        {"[{\"at_least\":{\"text\":1,\"numeric\":2}}]", "[{\"name\":\"a\",\"type\":\"text\"},{\"name\":\"b\",\"type\":\"integer\"}]", false, "fewer than 2 columns of type numeric"},
+        {"[{\"at_least\":{\"text\":1,\"numeric\":2}}]",
+         "[{\"name\":\"a\",\"type\":\"text\"},{\"name\":\"b\",\"type\":\"integer\"},{\"name\":\"c\",\"type\":"
+         "\"number\"}]",
+         true, ""},
+        {"[{\"at_least\":{\"text\":1,\"numeric\":2}}]",
+         "[{\"name\":\"a\",\"type\":\"text\"},{\"name\":\"b\",\"type\":\"integer\"}]", false,
+         "fewer than 2 columns of type numeric"},
         {"[{\"at_least\":{\"category\":1}}]", "[{\"name\":\"a\",\"type\":\"integer\",\"distinct\":4}]", true, ""},
-        {"[{\"at_least\":{\"category\":1}}]", "[{\"name\":\"a\",\"type\":\"integer\",\"distinct\":4000}]", false, "category"},
-        {"[{\"columns\":[{\"name\":\"p\"},{\"name\":\"q\"}]},{\"columns\":[{\"name\":\"r\"}]}]", "[{\"name\":\"z\",\"type\":\"text\"}]", false, "no column \"r\""},
+        {"[{\"at_least\":{\"category\":1}}]", "[{\"name\":\"a\",\"type\":\"integer\",\"distinct\":4000}]", false,
+         "category"},
+        {"[{\"columns\":[{\"name\":\"p\"},{\"name\":\"q\"}]},{\"columns\":[{\"name\":\"r\"}]}]",
+         "[{\"name\":\"z\",\"type\":\"text\"}]", false, "no column \"r\""},
         {"[{\"columns\":[{\"name\":\"x\"}]}]", "[]", false, "not a table"},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {

@@ -29,8 +29,8 @@ static void play_done(struct play *play)
 
 static void message(struct play *play, const char *cell, const char *type, json_t *content)
 {
-    SU_AUTO_JSON json_t *event = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o}", "seq", 1, "at", "2026-01-02T03:04:05.000Z", "event", "message", "cell", cell,
-        "type", type, "content", content);
+    SU_AUTO_JSON json_t *event = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o}", "seq", 1, "at", "2026-01-02T03:04:05.000Z",
+                                           "event", "message", "cell", cell, "type", type, "content", content);
     recorder_add(play->recorder, event);
 }
 
@@ -52,8 +52,9 @@ static void cell_start(struct play *play, const char *cell)
 
 static void cell_end(struct play *play, const char *cell, const char *status)
 {
-    SU_AUTO_JSON json_t *event = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "event", "cell_end", "cell", cell, "status", status, "execution_count", 7,
-        "started_at", "2026-01-02T03:04:05.000Z", "ended_at", "2026-01-02T03:04:06.500Z");
+    SU_AUTO_JSON json_t *event = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "event", "cell_end", "cell", cell,
+                                           "status", status, "execution_count", 7, "started_at",
+                                           "2026-01-02T03:04:05.000Z", "ended_at", "2026-01-02T03:04:06.500Z");
     recorder_add(play->recorder, event);
 }
 
@@ -82,7 +83,8 @@ static void streams_of_one_name_are_merged(void **state)
     stream(&play, "c0", "stderr", "w");
     stream(&play, "c0", "stdout", "c");
     SU_AUTO_FREE char *text = outputs_of(&play, 0);
-    assert_string_equal(text, "[{\"output_type\":\"stream\",\"name\":\"stdout\",\"text\":\"ab\\n\"},{\"output_type\":\"stream\",\"name\":\"stderr\",\"text\":\"w\"},"
+    assert_string_equal(text, "[{\"output_type\":\"stream\",\"name\":\"stdout\",\"text\":\"ab\\n\"},{\"output_type\":"
+                              "\"stream\",\"name\":\"stderr\",\"text\":\"w\"},"
                               "{\"output_type\":\"stream\",\"name\":\"stdout\",\"text\":\"c\"}]");
 }
 
@@ -133,7 +135,9 @@ static void a_result_and_progress_are_picked_up(void **state)
     AUTO_PLAY play = play_new(2);
     message(&play, "c0", "display_data", json_pack("{s:{s:{s:i}, s:s}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 1, "text/plain", "r", "metadata"));
     message(&play, "c0", "display_data", json_pack("{s:{s:{s:i}}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 2, "metadata"));
-    message(&play, "c0", "display_data", json_pack("{s:{s:{s:f, s:s}}, s:{}}", "data", RECORDER_MIME_PROGRESS, "fraction", 0.25, "text", "half way", "metadata"));
+    message(&play, "c0", "display_data",
+            json_pack("{s:{s:{s:f, s:s}}, s:{}}", "data", RECORDER_MIME_PROGRESS, "fraction", 0.25, "text", "half way",
+                      "metadata"));
     assert_int_equal(su_json_int(recorder_result(play.recorder), "a", 0), 2);
     struct recorder_progress progress = recorder_progress(play.recorder);
     assert_true(progress.fraction > 0.24 && progress.fraction < 0.26);
@@ -258,13 +262,19 @@ static void base64_is_read_with_and_without_line_ends(void **state)
 static void nonsense_is_survived(void **state)
 {
     static const char *const events[] = {
-        "{}", "[]", "{\"event\":\"message\"}", "{\"event\":\"message\",\"cell\":\"c0\"}", "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"stream\",\"content\":{}}",
+        "{}",
+        "[]",
+        "{\"event\":\"message\"}",
+        "{\"event\":\"message\",\"cell\":\"c0\"}",
+        "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"stream\",\"content\":{}}",
         "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"stream\",\"content\":{\"text\":3}}",
         "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"display_data\",\"content\":{\"data\":[],\"metadata\":7}}",
         "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"display_data\",\"content\":{\"data\":{\"text/plain\":7}}}",
         "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"error\",\"content\":{\"traceback\":[1,{}]}}",
-        "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"display_data\",\"content\":{\"data\":{\"application/vnd.suricate.progress+json\":{\"fraction\":1e300}}}}",
-        "{\"event\":\"message\",\"cell\":null,\"type\":\"stream\",\"content\":{\"text\":\"x\"}}", "{\"event\":\"cell_end\",\"cell\":\"c0\",\"execution_count\":-4}",
+        "{\"event\":\"message\",\"cell\":\"c0\",\"type\":\"display_data\",\"content\":{\"data\":{\"application/"
+        "vnd.suricate.progress+json\":{\"fraction\":1e300}}}}",
+        "{\"event\":\"message\",\"cell\":null,\"type\":\"stream\",\"content\":{\"text\":\"x\"}}",
+        "{\"event\":\"cell_end\",\"cell\":\"c0\",\"execution_count\":-4}",
         "{\"event\":\"cell_end\",\"cell\":\"nobody\"}",
     };
     AUTO_PLAY play = play_new(1);
@@ -284,10 +294,11 @@ static void nonsense_is_survived(void **state)
 static void a_million_small_pieces_are_recorded_in_linear_time(void **state)
 {
     AUTO_PLAY play = play_new(1);
-    SU_AUTO_JSON json_t *piece = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "event", "message", "cell", "c0", "type", "stream", "content", "name", "stdout",
-        "text", "0123456789\b\b..\n");
-    SU_AUTO_JSON json_t *shown = json_pack("{s:s, s:s, s:s, s:{s:{s:s}, s:{}, s:{s:s}}}", "event", "message", "cell", "c0", "type", "display_data", "content",
-        "data", "text/plain", "x", "metadata", "transient", "display_id", "d");
+    SU_AUTO_JSON json_t *piece = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "event", "message", "cell", "c0", "type",
+                                           "stream", "content", "name", "stdout", "text", "0123456789\b\b..\n");
+    SU_AUTO_JSON json_t *shown =
+        json_pack("{s:s, s:s, s:s, s:{s:{s:s}, s:{}, s:{s:s}}}", "event", "message", "cell", "c0", "type",
+                  "display_data", "content", "data", "text/plain", "x", "metadata", "transient", "display_id", "d");
     int64_t started = su_mono_ms();
     for (int i = 0; i < 1000000; i++)
         recorder_add(play.recorder, piece);

@@ -122,7 +122,8 @@ static int try_calls(const char *folder, char *failed, size_t size) {
             long result = syscall(calls[i].number, calls[i].a, calls[i].b, calls[i].c, 0, 0);
             if (result >= 0 || errno != calls[i].expected) {
                 char text[160];
-                int len = snprintf(text, sizeof text, "%s: %ld, %s instead of %s; ", calls[i].name, result, strerrorname_np(errno), strerrorname_np(calls[i].expected));
+                int len = snprintf(text, sizeof text, "%s: %ld, %s instead of %s; ", calls[i].name, result,
+                                   strerrorname_np(errno), strerrorname_np(calls[i].expected));
                 (void)!write(report[1], text, (size_t)len);
             }
         }

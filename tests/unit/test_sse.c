@@ -18,7 +18,8 @@ static bool hear(void *arg, const char *event, const char *id, struct su_str dat
     return --heard->left > 0;
 }
 
-static const char stream[] = ": hello\n\nid: 1\nevent: output\ndata: one\n\ndata:two\r\ndata: lines\r\n\r\nevent: lost\n\nid: 3\rdata: x\r\rdata: open";
+static const char stream[] = ": hello\n\nid: 1\nevent: output\ndata: one\n\ndata:two\r\ndata: lines\r\n\r\nevent: "
+                             "lost\n\nid: 3\rdata: x\r\rdata: open";
 static const char expected[] = "output/1/one;message/1/two\nlines;message/3/x;";
 
 static void events_are_the_same_however_the_bytes_are_cut(void **state)
