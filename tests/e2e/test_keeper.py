@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 import uuid
 from pathlib import Path
 from typing import Iterator
@@ -95,7 +94,7 @@ def test_pip_says_in_one_sentence_how_an_environment_gets_a_package(compute: Com
 
 def test_twenty_megabytes_printed_at_once_arrive_whole_and_in_small_pieces(compute: Compute) -> None:
     outcome = compute.run(["for i in range(20): print(('%07d ' % i) * (1 << 17), end='')"], LIMITS)
-    expected = "".join(("%07d " % i) * (1 << 17) for i in range(20))
+    expected = "".join(f"{i:07d} " * (1 << 17) for i in range(20))
     assert outcome.text() == expected
     assert max(len(content["text"]) for content in outcome.messages("stream")) <= 64 * 1024
 

@@ -67,7 +67,7 @@ def test_the_event_stream_goes_on_with_the_same_numbers_after_a_restart(server: 
         if len(seen) >= 10:
             break
     server.restart(kill=True)
-    for number, name, data in events(server, run["id"], last):
+    for _number, name, data in events(server, run["id"], last):
         if name == "output":
             seen += data["content"]["text"].split()
     assert seen == [str(number) for number in range(60)]
