@@ -141,11 +141,15 @@ static bool identify(struct request *request, struct su_err *err)
     return true;
 }
 
-/* A browser sends the cookie by itself: a change needs proof that our own page asked. */
-static bool check_origin(const struct request *request, struct su_err *err)
+static bool is_reading(const struct request *request)
 {
-    const char *site = request->known[HEADER_SEC_FETCH_SITE], *origin = request->known[HEADER_ORIGIN];
-    const char *host = request->known[HEADER_HOST], *csrf = request->known[HEADER_CSRF];
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+/* What a browser says of the page that asks. */
+static bool check_site(const struct request *request, struct su_err *err)
+{
+    const char *site = request->known[HEADER_SEC_FETCH_SITE], *origin = request->known[HEADER_ORIGIN], *host = request->known[HEADER_HOST];
     if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
         return su_fail_field(err, SU_DENIED, "Sec-Fetch-Site", "another site may not use this session");
     if (origin) {
@@ -153,7 +157,16 @@ static bool check_origin(const struct request *request, struct su_err *err)
         if (!scheme || !host || strcasecmp(scheme + 3, host) != 0)
             return su_fail_field(err, SU_DENIED, "Origin", "another site may not use this session");
     }
-    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+    return true;
+}
+
+/* A browser sends the cookie by itself: a change needs proof that our own page asked. */
+static bool check_origin(const struct request *request, struct su_err *err)
+{
+    const char *csrf = request->known[HEADER_CSRF];
+    if (!check_site(request, err))
+        return false;
+    if (is_reading(request))
         return true;
     if (!csrf || !password_same_text(csrf, request->identity.csrf)) {
         su_fail_field(err, SU_DENIED, "X-Suricate-CSRF", "the header X-Suricate-CSRF is missing or wrong");
@@ -167,7 +180,7 @@ static bool authorise(struct request *request, struct su_err *err)
     const struct route *route = request->route;
     const struct identity *identity = &request->identity;
     if (route->scope == SCOPE_OPEN)
-        return true;
+        return is_reading(request) || check_site(request, err);     /* nobody is logged in by another site */
     if (!identify(request, err))
         return false;
     if (request->is_kernel && identity->credential != CREDENTIAL_RUN)
