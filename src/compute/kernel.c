@@ -107,8 +107,8 @@ static bool fits_waiting(struct compute *compute, const struct kernel_spec *spec
     if (!compute->warm || compute->is_unsafe || spec->network || limits->scratch_bytes != compute->limits.scratch_bytes) return false;
     bool has_groups = json_object_get(compute->groups, "memory") && json_object_get(compute->groups, "pids");
     bool is_same = limits->memory_bytes == compute->limits.memory_bytes && limits->processes == compute->limits.processes;
-    /* without root an rlimit can only be lowered */
-    return is_same || (has_groups && (geteuid() == 0 || limits->processes <= compute->limits.processes));
+    /* a running kernel's rlimit cannot be raised everywhere, even by root */
+    return is_same || (has_groups && limits->processes <= compute->limits.processes);
 }
 
 static bool claim(struct warm *warm, const struct kernel_spec *spec, const struct kernel_limits *limits, struct su_err *err) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "keep/confine.h"
 #include "keep/keeper.h"
 #include "keep/scan.h"
 
@@ -24,6 +25,7 @@ static bool request(struct keeper *keeper, enum channel channel, const char *typ
 void conversation_open(struct keeper *keeper) {
     struct su_err err;
     char prefix[160];
+    confine_keeper(keeper->spec);
     snprintf(prefix, sizeof prefix, "%s/k", keeper->runtime);
     if (!sockets_open(prefix, &keeper->sockets, &err)) {
         ending_kill(keeper, CAUSE_START_FAILED, "%s", err.message);
