@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,44 @@ def test_a_cell_that_ignores_interrupts_times_out_all_the_same(hostile) -> None:
     run = hostile("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True:\n    pass",
                   limits={"time_s": 2})
     assert run["state"] == "timed_out", run
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A folder with 64 MiB of its own, gone after the servers on it; their logs lie elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix="suricate-full-"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0711", "tmpfs", folder], capture_output=True).returncode != 0:
+        pytest.skip("no tmpfs can be mounted here")
+    (folder / "server.log").symlink_to(tmp_path / "server.log")
+    yield folder
+    subprocess.run(["umount", "-l", folder], capture_output=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * (1 << 16)):
+                pass
+        except OSError:
+            pass
+
+
+def test_a_full_disk_keeps_a_run_open_and_loses_nothing(small_disk: Path, start_server) -> None:
+    server = start_server(folder=small_disk)
+    server.put_notebook("full", "print('before', flush=True)\nimport time; time.sleep(3)\nprint('after')")
+    run = server.start_run("full")
+    wait_until(lambda: server.requests.get(f"/v1/runs/{run['id']}").json()["state"] == "running", "it runs")
+    filler = small_disk / "filler"
+    fill(filler)
+    wait_until(lambda: "run.end" in server.log_tail(), "the end could not be written")
+    assert server.process.poll() is None
+    assert server.requests.get(f"/v1/runs/{run['id']}").json()["state"] == "running"
+    filler.unlink()
+    record = server.wait_run(run["id"])
+    assert record["state"] == "succeeded", record
+    cells = server.requests.get(f"/v1/runs/{run['id']}/outputs").json()["cells"]
+    assert cells[0]["outputs"][0]["text"] == "before\nafter\n"
 
 
 def test_no_orphan_outlives_its_run(shared_server: Server) -> None:
