@@ -500,8 +500,10 @@ static bool fill_pass_on(struct request *request, bool must_wait)
     if (upload->has_failed)
         return false;
     if (!upload->is_working) {
-        upload->has_failed = !work_swap(request);
-        return !upload->has_failed;
+        bool is_passed = work_swap(request);
+        if (!is_passed)
+            upload->has_failed = true;
+        return is_passed;
     }
     if (must_wait) {
         upload->edge_waits = true;
@@ -685,8 +687,9 @@ static void edge_main(void *arg)
 {
     struct listener *listener = arg;
     while (!listener->must_stop) {
-        if (atomic_exchange(&listener->must_quiesce, false) && MHD_quiesce_daemon(listener->daemon) != MHD_INVALID_SOCKET)
-            su_close_fd(&listener->fd);
+        if (atomic_exchange(&listener->must_quiesce, false)) {
+            SU_AUTO_FD int fd = MHD_quiesce_daemon(listener->daemon);   /* ours again, and done with */
+        }
         bool has_work = resume_finished(listener);
         atomic_store(&listener->is_asleep, true);
         has_work |= atomic_load(&listener->finished) || listener->must_stop || listener->must_quiesce;
@@ -713,6 +716,7 @@ bool edge_start(struct listener *listener, struct su_err *err)
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener->fd,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,   /* serve ignores it; without this word files are not sent by sendfile */
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
@@ -723,6 +727,7 @@ bool edge_start(struct listener *listener, struct su_err *err)
         MHD_OPTION_END);
     if (!listener->daemon)
         return su_fail_errno(err, errno, "can't start the HTTP library");
+    listener->fd = -1;              /* the library's now */
     if (!watch_wakes(listener))
         return su_fail_errno(err, errno, "can't wake the HTTP library");
     su_thread_start(&listener->thread, listener->is_kernel ? "http-kernels" : "http", edge_main, listener);
