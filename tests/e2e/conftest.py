@@ -51,10 +51,20 @@ def pytest_configure(config: pytest.Config) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`SURICATE_SHARD=1/2` takes every second test, so that two processes share the work."""
+    part, _, parts = os.environ.get("SURICATE_SHARD", "1/1").partition("/")
+    left_out = [item for number, item in enumerate(items) if number % int(parts) != int(part) - 1]
+    if left_out:
+        items[:] = [item for number, item in enumerate(items) if number % int(parts) == int(part) - 1]
+        config.hook.pytest_deselected(items=left_out)
+
+
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
     """Ask `condition` until it answers something true; fail with `what` when it does not within the time."""
     deadline = time.monotonic() + timeout_s
     while True:
+        reap_adopted()
         answer = condition()
         if answer:
             return answer
@@ -189,13 +199,12 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        while True:  # reap what has become our child; other servers' processes are waited for by their Popen
-            reaped = [pid for pid in self._adopted() if _try_reap(pid)]
-            if not reaped:
-                break
+        while reap_adopted():
+            pass
 
     def descendants(self) -> list[int]:
         """Every process, the server apart, that belongs to this server: its folder is in its arguments or environment."""
+        reap_adopted()
         mine = []
         mark = str(self.folder).encode()
         for entry in os.listdir("/proc"):
@@ -208,11 +217,6 @@ class Server:
             if mark in words:
                 mine.append(int(entry))
         return mine
-
-    def _adopted(self) -> list[int]:
-        children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-        others = {server.process.pid for server in _live} | {self.process.pid}
-        return [int(pid) for pid in children if int(pid) not in others and _is_zombie(int(pid))]
 
     # -- use ------------------------------------------------------------------------------------------------------
 
@@ -280,18 +284,21 @@ class Server:
         return f"--- end of {self.log} ---\n{text}"
 
 
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path("/proc", str(pid), "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return False
+def reap_adopted() -> int:
+    """Wait for ended processes that we inherited as sub-reaper; returns their number.
 
-
-def _try_reap(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return False
+    Keepers and sandboxes have sessions of their own; what a test started is in ours, and its Popen waits for it.
+    """
+    reaped = 0
+    servers = {server.process.pid for server in _live}
+    for child in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
+        try:
+            state, _, _, session = Path("/proc", child, "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            if state == "Z" and int(session) != os.getsid(0) and int(child) not in servers:
+                reaped += os.waitpid(int(child), os.WNOHANG)[0] != 0
+        except (OSError, ValueError):
+            continue
+    return reaped
 
 
 def notebook(*cells: str, parameters: str | None = None, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
