@@ -14,9 +14,9 @@ static void list_notebooks(struct request *request, struct reply *reply)
     size_t limit;
     json_t *items;
     SU_AUTO_FREE char *next = NULL;
-    if (request_limit(request, &limit, &err)
-        && notebooks_list(service(request), request_tenant(request), request_query(request, "prefix"), request_query(request, "cursor"), limit,
-                          &items, &next, &err))
+    if (request_limit(request, &limit, &err) &&
+        notebooks_list(service(request), request_tenant(request), request_query(request, "prefix"),
+                       request_query(request, "cursor"), limit, &items, &next, &err))
         reply_list(reply, items, next);
     else
         reply_error(reply, &err);
@@ -28,9 +28,9 @@ static void view_versions(struct request *request, struct reply *reply)
     size_t limit;
     json_t *items;
     SU_AUTO_FREE char *next = NULL;
-    if (request_limit(request, &limit, &err)
-        && notebooks_versions(service(request), request_tenant(request), request_param(request, "name"), request_query(request, "cursor"),
-                              limit, &items, &next, &err))
+    if (request_limit(request, &limit, &err) &&
+        notebooks_versions(service(request), request_tenant(request), request_param(request, "name"),
+                           request_query(request, "cursor"), limit, &items, &next, &err))
         reply_list(reply, items, next);
     else
         reply_error(reply, &err);
@@ -40,7 +40,8 @@ static void view_info(struct request *request, struct reply *reply, int64_t vers
 {
     struct su_err err;
     json_t *info;
-    if (!notebooks_info(service(request), request_tenant(request), request_param(request, "name"), version, &info, &err)) {
+    if (!notebooks_info(service(request), request_tenant(request), request_param(request, "name"), version, &info,
+                        &err)) {
         reply_error(reply, &err);
         return;
     }
@@ -103,18 +104,22 @@ static void get_notebook(struct request *request, struct reply *reply)
     } else if (strcmp(view, "versions") == 0) {
         view_versions(request, reply);
     } else {
-        su_fail_field(&err, SU_INVALID, "view", "view: must be content, info, parameters or versions, was \"%.40s\"", view);
+        su_fail_field(&err, SU_INVALID, "view", "view: must be content, info, parameters or versions, was \"%.40s\"",
+                      view);
         reply_error(reply, &err);
     }
 }
 
 /* HTTP's conditions as object.h takes them. */
-static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match, struct su_err *err)
+static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match,
+                          struct su_err *err)
 {
     struct precondition given = {0};
     if (!request_precondition(request, &given, err))
         return false;
-    *ret_match = given.must_exist ? "*" : given.etag[0] ? su_arena_format(request_arena(request), "\"%s\"", given.etag) : NULL;
+    *ret_match = given.must_exist ? "*"
+                 : given.etag[0]  ? su_arena_format(request_arena(request), "\"%s\"", given.etag)
+                                  : NULL;
     *ret_none_match = given.must_not_exist ? "*" : NULL;
     return true;
 }
@@ -150,7 +155,8 @@ static void delete_notebook(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
-static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"}, {NULL, QUERY_TEXT, NULL}};
+static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"},
+                                                {NULL, QUERY_TEXT, NULL}};
 static const struct query_field get_query[] = {
     {"view", QUERY_TEXT, "content (default), info, parameters or versions"},
     {"version", QUERY_INT, "A version's number; absent: the newest"}, {NULL, QUERY_TEXT, NULL}};
@@ -158,14 +164,38 @@ static const struct query_field delete_query[] = {
     {"version", QUERY_INT, "Only this version; absent: the name with all versions"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route notebooks_routes[] = {
-    {.method = "GET", .path = "/v1/notebooks", .scope = SCOPE_NOTEBOOKS_READ, .handle = list_notebooks, .flags = ROUTE_LIST,
-     .query = list_query, .summary = "List notebooks by name", .response = "The newest version of each name, with its parameters"},
-    {.method = "GET", .path = "/v1/notebooks/{name*}", .scope = SCOPE_NOTEBOOKS_READ, .handle = get_notebook, .flags = ROUTE_LIST,
-     .query = get_query, .summary = "Read a notebook, its description, parameters or versions",
-     .response = "The .ipynb, or JSON for the other views", .response_type = "application/x-ipynb+json"},
-    {.method = "PUT", .path = "/v1/notebooks/{name*}", .scope = SCOPE_NOTEBOOKS_WRITE, .handle = put_notebook, .body = BODY_BYTES,
-     .body_max = NOTEBOOK_BYTES_MAX, .summary = "Store a notebook (nbformat 4; 3 is converted) as the name's next version",
-     .response = "The notebook's description; 200 when the name had a version before", .success = 201},
-    {.method = "DELETE", .path = "/v1/notebooks/{name*}", .scope = SCOPE_NOTEBOOKS_WRITE, .handle = delete_notebook,
-     .query = delete_query, .summary = "Delete a notebook or one version", .response = "Nothing; its runs stay", .success = 204},
+    {.method = "GET",
+     .path = "/v1/notebooks",
+     .scope = SCOPE_NOTEBOOKS_READ,
+     .handle = list_notebooks,
+     .flags = ROUTE_LIST,
+     .query = list_query,
+     .summary = "List notebooks by name",
+     .response = "The newest version of each name, with its parameters"},
+    {.method = "GET",
+     .path = "/v1/notebooks/{name*}",
+     .scope = SCOPE_NOTEBOOKS_READ,
+     .handle = get_notebook,
+     .flags = ROUTE_LIST,
+     .query = get_query,
+     .summary = "Read a notebook, its description, parameters or versions",
+     .response = "The .ipynb, or JSON for the other views",
+     .response_type = "application/x-ipynb+json"},
+    {.method = "PUT",
+     .path = "/v1/notebooks/{name*}",
+     .scope = SCOPE_NOTEBOOKS_WRITE,
+     .handle = put_notebook,
+     .body = BODY_BYTES,
+     .body_max = NOTEBOOK_BYTES_MAX,
+     .summary = "Store a notebook (nbformat 4; 3 is converted) as the name's next version",
+     .response = "The notebook's description; 200 when the name had a version before",
+     .success = 201},
+    {.method = "DELETE",
+     .path = "/v1/notebooks/{name*}",
+     .scope = SCOPE_NOTEBOOKS_WRITE,
+     .handle = delete_notebook,
+     .query = delete_query,
+     .summary = "Delete a notebook or one version",
+     .response = "Nothing; its runs stay",
+     .success = 204},
     ROUTE_END};

@@ -65,12 +65,15 @@ static void get_recipe(struct request *request, struct reply *reply)
 }
 
 /* HTTP's conditions as object.h takes them. */
-static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match, struct su_err *err)
+static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match,
+                          struct su_err *err)
 {
     struct precondition given = {0};
     if (!request_precondition(request, &given, err))
         return false;
-    *ret_match = given.must_exist ? "*" : given.etag[0] ? su_arena_format(request_arena(request), "\"%s\"", given.etag) : NULL;
+    *ret_match = given.must_exist ? "*"
+                 : given.etag[0]  ? su_arena_format(request_arena(request), "\"%s\"", given.etag)
+                                  : NULL;
     *ret_none_match = given.must_not_exist ? "*" : NULL;
     return true;
 }
@@ -78,7 +81,8 @@ static bool conditions_of(struct request *request, const char **ret_match, const
 static void put_recipe(struct request *request, struct reply *reply)
 {
     struct su_err err;
-    struct object_put put = {.key = {.tenant = request_tenant(request), .name = recipe_name(request)}, .user = request_identity(request)->user};
+    struct object_put put = {.key = {.tenant = request_tenant(request), .name = recipe_name(request)},
+                             .user = request_identity(request)->user};
     json_t *info;
     char etag[OBJECT_ETAG_SIZE];
     bool is_new;
@@ -95,7 +99,8 @@ static void delete_recipe(struct request *request, struct reply *reply)
 {
     struct su_err err;
     const char *none_match;
-    struct object_delete what = {.key = {.tenant = request_tenant(request), .name = recipe_name(request)}, .user = request_identity(request)->user};
+    struct object_delete what = {.key = {.tenant = request_tenant(request), .name = recipe_name(request)},
+                                 .user = request_identity(request)->user};
     if (conditions_of(request, &what.if_match, &none_match, &err) && recipes_delete(service(request), &what, &err))
         reply_empty(reply, 204);
     else
@@ -104,10 +109,13 @@ static void delete_recipe(struct request *request, struct reply *reply)
 
 struct recipe_body { const char *object, *label; json_t *parameters, *limits; int64_t retries; };
 static const struct su_field recipe_fields[] = {
-    SU_FIELD(struct recipe_body, object, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = OBJECT_NAME_MAX, .help = "The table to run it on"),
+    SU_FIELD(struct recipe_body, object, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = OBJECT_NAME_MAX,
+             .help = "The table to run it on"),
     SU_FIELD(struct recipe_body, parameters, SU_FIELD_OBJECT, .help = "Values for the recipe's parameters"),
-    SU_FIELD(struct recipe_body, limits, SU_FIELD_OBJECT, .help = "time_s, memory_mb, processes, scratch_mb, output_mb"),
-    SU_FIELD(struct recipe_body, retries, SU_FIELD_INT, .min = 0, .max = RUN_RETRIES_MAX, .help = "Times to begin anew when the run was interrupted"),
+    SU_FIELD(struct recipe_body, limits, SU_FIELD_OBJECT,
+             .help = "time_s, memory_mb, processes, scratch_mb, output_mb"),
+    SU_FIELD(struct recipe_body, retries, SU_FIELD_INT, .min = 0, .max = RUN_RETRIES_MAX,
+             .help = "Times to begin anew when the run was interrupted"),
     SU_FIELD(struct recipe_body, label, SU_FIELD_TEXT, .min = 1, .max = RUN_LABEL_MAX, .help = "For people"),
     SU_FIELD_END};
 
@@ -119,7 +127,8 @@ static bool create(struct request *request, char id[static SU_ID_SIZE], struct s
     if (!request_bind(request, recipe_fields, &body, err)
         || !recipes_source(service(request), who->tenant, recipe_name(request), body.object, &source, err))
         return false;
-    const struct run_options options = {.parameters = body.parameters, .limits = body.limits, .retries = body.retries, .label = body.label};
+    const struct run_options options = {
+        .parameters = body.parameters, .limits = body.limits, .retries = body.retries, .label = body.label};
     return run_create(request_services(request)->runs, who->tenant, who->user, &source, &options, id, err);
 }
 
@@ -154,18 +163,23 @@ static void latest_figure(struct request *request, struct reply *reply, const ch
 {
     struct su_err err;
     struct run_file file;
-    if (!run_latest_figure(request_services(request)->runs, request_tenant(request), recipe_name(request), type, &file, &err)) {
+    if (!run_latest_figure(request_services(request)->runs, request_tenant(request), recipe_name(request), type, &file,
+                           &err)) {
         reply_error(reply, &err);
         return;
     }
     /* A notebook made it: as a page it may do nothing. Embedding it elsewhere is what the address is for. */
-    reply_header(reply, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox");
+    reply_header(reply, "Content-Security-Policy",
+                 "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox");
     reply_header(reply, "Cross-Origin-Resource-Policy", "cross-origin");
     reply_header(reply, "Cache-Control", "private, no-cache");
     reply_file(request, reply, file.fd, file.size, file.type, file.sha256);
 }
 
-static void get_latest_svg(struct request *request, struct reply *reply) { latest_figure(request, reply, "image/svg+xml"); }
+static void get_latest_svg(struct request *request, struct reply *reply)
+{
+    latest_figure(request, reply, "image/svg+xml");
+}
 static void get_latest_png(struct request *request, struct reply *reply) { latest_figure(request, reply, "image/png"); }
 
 static const struct query_field list_query[] = {
@@ -173,23 +187,61 @@ static const struct query_field list_query[] = {
 static const struct query_field get_query[] = {
     {"format", QUERY_TEXT, "json (default) or ipynb: the notebook itself"}, {NULL, QUERY_TEXT, NULL}};
 
-const struct route recipes_routes[] = {
-    {.method = "GET", .path = "/v1/recipes", .scope = SCOPE_RECIPES_READ, .handle = list_recipes, .flags = ROUTE_LIST | ROUTE_WAIT,
-     .query = list_query, .summary = "List recipes, with ?object= those that fit it",
-     .response = "Recipes by name, with fits and reason when an object was named"},
-    {.method = "GET", .path = "/v1/recipes/{name}", .scope = SCOPE_RECIPES_READ, .handle = get_recipe, .query = get_query,
-     .summary = "A recipe's description, or its notebook", .response = "The description, or the .ipynb"},
-    {.method = "PUT", .path = "/v1/recipes/{name}", .scope = SCOPE_RECIPES_WRITE, .handle = put_recipe, .body = BODY_BYTES,
-     .body_max = NOTEBOOK_BYTES_MAX, .summary = "Store a notebook that declares its input as a recipe",
-     .response = "The recipe; 200 when there was one before", .success = 201},
-    {.method = "DELETE", .path = "/v1/recipes/{name}", .scope = SCOPE_RECIPES_WRITE, .handle = delete_recipe,
-     .summary = "Delete a recipe", .response = "Nothing; its runs stay", .success = 204},
-    {.method = "POST", .path = "/v1/recipes/{name}/runs", .scope = SCOPE_RUNS_WRITE, .handle = post_recipe_run, .body = BODY_JSON,
-     .flags = ROUTE_WAIT, .request = recipe_fields, .summary = "Run a recipe on an object", .response = "The run", .success = 202},
-    {.method = "GET", .path = "/v1/recipes/{name}/latest/figure.svg", .scope = SCOPE_FIGURES_READ, .handle = get_latest_svg,
-     .flags = ROUTE_QUERY_TOKEN, .summary = "The newest figure of a recipe, at an address that stays", .response = "The picture",
-     .response_type = "image/svg+xml"},
-    {.method = "GET", .path = "/v1/recipes/{name}/latest/figure.png", .scope = SCOPE_FIGURES_READ, .handle = get_latest_png,
-     .flags = ROUTE_QUERY_TOKEN, .summary = "The newest figure of a recipe, at an address that stays", .response = "The picture",
-     .response_type = "image/png"},
-    ROUTE_END};
+const struct route recipes_routes[] = {{.method = "GET",
+                                        .path = "/v1/recipes",
+                                        .scope = SCOPE_RECIPES_READ,
+                                        .handle = list_recipes,
+                                        .flags = ROUTE_LIST | ROUTE_WAIT,
+                                        .query = list_query,
+                                        .summary = "List recipes, with ?object= those that fit it",
+                                        .response = "Recipes by name, with fits and reason when an object was named"},
+                                       {.method = "GET",
+                                        .path = "/v1/recipes/{name}",
+                                        .scope = SCOPE_RECIPES_READ,
+                                        .handle = get_recipe,
+                                        .query = get_query,
+                                        .summary = "A recipe's description, or its notebook",
+                                        .response = "The description, or the .ipynb"},
+                                       {.method = "PUT",
+                                        .path = "/v1/recipes/{name}",
+                                        .scope = SCOPE_RECIPES_WRITE,
+                                        .handle = put_recipe,
+                                        .body = BODY_BYTES,
+                                        .body_max = NOTEBOOK_BYTES_MAX,
+                                        .summary = "Store a notebook that declares its input as a recipe",
+                                        .response = "The recipe; 200 when there was one before",
+                                        .success = 201},
+                                       {.method = "DELETE",
+                                        .path = "/v1/recipes/{name}",
+                                        .scope = SCOPE_RECIPES_WRITE,
+                                        .handle = delete_recipe,
+                                        .summary = "Delete a recipe",
+                                        .response = "Nothing; its runs stay",
+                                        .success = 204},
+                                       {.method = "POST",
+                                        .path = "/v1/recipes/{name}/runs",
+                                        .scope = SCOPE_RUNS_WRITE,
+                                        .handle = post_recipe_run,
+                                        .body = BODY_JSON,
+                                        .flags = ROUTE_WAIT,
+                                        .request = recipe_fields,
+                                        .summary = "Run a recipe on an object",
+                                        .response = "The run",
+                                        .success = 202},
+                                       {.method = "GET",
+                                        .path = "/v1/recipes/{name}/latest/figure.svg",
+                                        .scope = SCOPE_FIGURES_READ,
+                                        .handle = get_latest_svg,
+                                        .flags = ROUTE_QUERY_TOKEN,
+                                        .summary = "The newest figure of a recipe, at an address that stays",
+                                        .response = "The picture",
+                                        .response_type = "image/svg+xml"},
+                                       {.method = "GET",
+                                        .path = "/v1/recipes/{name}/latest/figure.png",
+                                        .scope = SCOPE_FIGURES_READ,
+                                        .handle = get_latest_png,
+                                        .flags = ROUTE_QUERY_TOKEN,
+                                        .summary = "The newest figure of a recipe, at an address that stays",
+                                        .response = "The picture",
+                                        .response_type = "image/png"},
+                                       ROUTE_END};

@@ -34,12 +34,14 @@ static void reply_run(struct request *request, struct reply *reply, const char *
 
 struct run_body { const char *notebook, *label; int64_t version, retries; json_t *parameters, *limits; bool network; };
 static const struct su_field run_fields[] = {
-    SU_FIELD(struct run_body, notebook, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = 512, .help = "The notebook's name"),
+    SU_FIELD(struct run_body, notebook, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = 512,
+             .help = "The notebook's name"),
     SU_FIELD(struct run_body, version, SU_FIELD_INT, .min = 1, .max = 9007199254740991, .help = "Absent: the newest"),
     SU_FIELD(struct run_body, parameters, SU_FIELD_OBJECT, .help = "Values for the cell tagged `parameters`"),
     SU_FIELD(struct run_body, limits, SU_FIELD_OBJECT, .help = "time_s, memory_mb, processes, scratch_mb, output_mb"),
     SU_FIELD(struct run_body, network, SU_FIELD_BOOL, .help = "Let the kernel use the network (default: it has none)"),
-    SU_FIELD(struct run_body, retries, SU_FIELD_INT, .min = 0, .max = RUN_RETRIES_MAX, .help = "Times to begin anew when the run was interrupted"),
+    SU_FIELD(struct run_body, retries, SU_FIELD_INT, .min = 0, .max = RUN_RETRIES_MAX,
+             .help = "Times to begin anew when the run was interrupted"),
     SU_FIELD(struct run_body, label, SU_FIELD_TEXT, .min = 1, .max = RUN_LABEL_MAX, .help = "For people"),
     SU_FIELD_END};
 
@@ -48,8 +50,8 @@ static bool create(struct request *request, char id[static SU_ID_SIZE], struct s
     struct run_body body = {0};
     RUN_AUTO_SOURCE struct run_source source = {0};
     const struct identity *who = request_identity(request);
-    if (!request_bind(request, run_fields, &body, err)
-        || !notebooks_source(request_services(request)->notebooks, who->tenant, body.notebook, body.version, &source, err))
+    if (!request_bind(request, run_fields, &body, err) ||
+        !notebooks_source(request_services(request)->notebooks, who->tenant, body.notebook, body.version, &source, err))
         return false;
     const struct run_options options = {.parameters = body.parameters, .limits = body.limits, .network = body.network,
                                         .retries = body.retries, .label = body.label};
@@ -179,7 +181,8 @@ static void get_figure(struct request *request, struct reply *reply)
         return;
     }
     /* A notebook made it: as a page it may do nothing. */
-    reply_header(reply, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox");
+    reply_header(reply, "Content-Security-Policy",
+                 "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox");
     reply_header(reply, "Content-Disposition", "inline; filename=\"%s\"", name);
     reply_header(reply, "Cache-Control", "private, max-age=31536000, immutable");
     reply_file(request, reply, file.fd, file.size, file.type, file.sha256);
@@ -189,14 +192,18 @@ static void get_figure(struct request *request, struct reply *reply)
 
 struct following { struct run_cursor cursor; char id[SU_ID_SIZE + 8]; };
 
-static void add_event(void *arg, const char *id, const char *event, const char *data) { events_add(arg, id, event, data); }
+static void add_event(void *arg, const char *id, const char *event, const char *data)
+{
+    events_add(arg, id, event, data);
+}
 
 static bool fill_events(struct request *request, void *state, struct su_buf *out)
 {
     struct following *following = state;
     struct su_err err;
     bool is_over = false;
-    if (!run_events(service(request), request_tenant(request), following->id, &following->cursor, EVENTS_ENOUGH, add_event, out, &is_over, &err))
+    if (!run_events(service(request), request_tenant(request), following->id, &following->cursor, EVENTS_ENOUGH,
+                    add_event, out, &is_over, &err))
         return false;
     return !is_over;
 }
@@ -224,30 +231,93 @@ static const struct query_field list_query[] = {
     {"recipe", QUERY_TEXT, "Only runs of this recipe"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route runs_routes[] = {
-    {.method = "POST", .path = "/v1/runs", .scope = SCOPE_RUNS_WRITE, .handle = post_run, .body = BODY_JSON, .flags = ROUTE_WAIT,
-     .request = run_fields, .summary = "Run a notebook", .response = "The run", .success = 202},
-    {.method = "GET", .path = "/v1/runs", .scope = SCOPE_RUNS_READ, .handle = list_runs, .flags = ROUTE_LIST, .query = list_query,
-     .summary = "List runs, newest first", .response = "Runs"},
-    {.method = "GET", .path = "/v1/runs/{id}", .scope = SCOPE_RUNS_READ, .handle = get_run, .flags = ROUTE_WAIT,
-     .summary = "A run's state, progress, result and figures", .response = "The run; with ?wait= once it has ended"},
-    {.method = "GET", .path = "/v1/runs/{id}/notebook", .scope = SCOPE_RUNS_READ, .handle = get_executed,
-     .summary = "The executed notebook", .response = "The .ipynb with all outputs", .response_type = "application/x-ipynb+json"},
-    {.method = "GET", .path = "/v1/runs/{id}/outputs", .scope = SCOPE_RUNS_READ, .handle = get_outputs,
-     .summary = "What the cells have put out so far", .response = "Cells that have begun, with their outputs as nbformat has them"},
-    {.method = "GET", .path = "/v1/runs/{id}/events", .scope = SCOPE_RUNS_READ, .handle = get_events,
-     .summary = "Follow a run; resume with Last-Event-ID", .response = "Server-sent events: state, cell_start, output, progress, cell_end, finished",
+    {.method = "POST",
+     .path = "/v1/runs",
+     .scope = SCOPE_RUNS_WRITE,
+     .handle = post_run,
+     .body = BODY_JSON,
+     .flags = ROUTE_WAIT,
+     .request = run_fields,
+     .summary = "Run a notebook",
+     .response = "The run",
+     .success = 202},
+    {.method = "GET",
+     .path = "/v1/runs",
+     .scope = SCOPE_RUNS_READ,
+     .handle = list_runs,
+     .flags = ROUTE_LIST,
+     .query = list_query,
+     .summary = "List runs, newest first",
+     .response = "Runs"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_run,
+     .flags = ROUTE_WAIT,
+     .summary = "A run's state, progress, result and figures",
+     .response = "The run; with ?wait= once it has ended"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/notebook",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_executed,
+     .summary = "The executed notebook",
+     .response = "The .ipynb with all outputs",
+     .response_type = "application/x-ipynb+json"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/outputs",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_outputs,
+     .summary = "What the cells have put out so far",
+     .response = "Cells that have begun, with their outputs as nbformat has them"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/events",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_events,
+     .summary = "Follow a run; resume with Last-Event-ID",
+     .response = "Server-sent events: state, cell_start, output, progress, cell_end, finished",
      .response_type = "text/event-stream"},
-    {.method = "GET", .path = "/v1/runs/{id}/log", .scope = SCOPE_RUNS_READ, .handle = get_log,
-     .summary = "What happened, and the end of the kernel's standard error", .response = "Lines of text", .response_type = "text/plain"},
-    {.method = "GET", .path = "/v1/runs/{id}/lineage", .scope = SCOPE_RUNS_READ, .handle = get_lineage,
-     .summary = "Where the run's results come from", .response = "Notebook, parameters, environment, objects read and written, downloads"},
-    {.method = "GET", .path = "/v1/runs/{id}/figures", .scope = SCOPE_RUNS_READ, .handle = list_figures, .flags = ROUTE_LIST,
-     .summary = "List a run's figures", .response = "Figures"},
-    {.method = "GET", .path = "/v1/runs/{id}/figures/{file}", .scope = SCOPE_RUNS_READ, .handle = get_figure,
-     .summary = "One figure", .response = "The picture", .response_type = "image/svg+xml"},
-    {.method = "POST", .path = "/v1/runs/{id}/cancel", .scope = SCOPE_RUNS_WRITE, .handle = post_cancel, .body = BODY_JSON,
-     .flags = ROUTE_WAIT | ROUTE_BODY_OPTIONAL, .summary = "Stop a run: interrupt, then terminate, then kill", .response = "The run"},
-    {.method = "POST", .path = "/v1/runs/{id}/replay", .scope = SCOPE_RUNS_WRITE, .handle = post_replay, .body = BODY_JSON,
-     .flags = ROUTE_WAIT | ROUTE_BODY_OPTIONAL, .summary = "Run the same again on the same versions of everything it read",
-     .response = "The new run", .success = 202},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/log",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_log,
+     .summary = "What happened, and the end of the kernel's standard error",
+     .response = "Lines of text",
+     .response_type = "text/plain"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/lineage",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_lineage,
+     .summary = "Where the run's results come from",
+     .response = "Notebook, parameters, environment, objects read and written, downloads"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/figures",
+     .scope = SCOPE_RUNS_READ,
+     .handle = list_figures,
+     .flags = ROUTE_LIST,
+     .summary = "List a run's figures",
+     .response = "Figures"},
+    {.method = "GET",
+     .path = "/v1/runs/{id}/figures/{file}",
+     .scope = SCOPE_RUNS_READ,
+     .handle = get_figure,
+     .summary = "One figure",
+     .response = "The picture",
+     .response_type = "image/svg+xml"},
+    {.method = "POST",
+     .path = "/v1/runs/{id}/cancel",
+     .scope = SCOPE_RUNS_WRITE,
+     .handle = post_cancel,
+     .body = BODY_JSON,
+     .flags = ROUTE_WAIT | ROUTE_BODY_OPTIONAL,
+     .summary = "Stop a run: interrupt, then terminate, then kill",
+     .response = "The run"},
+    {.method = "POST",
+     .path = "/v1/runs/{id}/replay",
+     .scope = SCOPE_RUNS_WRITE,
+     .handle = post_replay,
+     .body = BODY_JSON,
+     .flags = ROUTE_WAIT | ROUTE_BODY_OPTIONAL,
+     .summary = "Run the same again on the same versions of everything it read",
+     .response = "The new run",
+     .success = 202},
     ROUTE_END};

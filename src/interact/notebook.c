@@ -37,7 +37,8 @@ static void place_pop(struct place *at, size_t before)
 
 static bool wrong(const struct place *at, struct su_err *err, const char *what)
 {
-    su_fail_field(err, SU_INVALID, at->text[0] ? at->text : "/", "not a notebook: %s: %s", at->text[0] ? at->text : "/", what);
+    su_fail_field(err, SU_INVALID, at->text[0] ? at->text : "/", "not a notebook: %s: %s", at->text[0] ? at->text : "/",
+                  what);
     return su_hint(err, "nbformat 4.5 is the format; `jupyter nbconvert --to notebook` rewrites a file in it");
 }
 
@@ -192,7 +193,8 @@ static bool check_version(json_t *notebook, struct su_err *err)
     if (major == 3)
         return notebook_upgrade_v3(notebook, err);
     if (major != 4) {
-        su_fail_field(err, SU_INVALID, "/nbformat", "nbformat %lld is not supported, only 4 (and 3, which is converted)", (long long)major);
+        su_fail_field(err, SU_INVALID, "/nbformat",
+                      "nbformat %lld is not supported, only 4 (and 3, which is converted)", (long long)major);
         return su_hint(err, "`jupyter nbconvert --to notebook --nbformat 4` converts it");
     }
     return true;
@@ -248,7 +250,8 @@ struct key_rule {
 };
 
 /* All keys of `object` by their rules; keys without a rule are refused when is_closed. */
-static bool check_keys(struct place *at, const json_t *object, const struct key_rule *rules, bool is_closed, struct su_err *err)
+static bool check_keys(struct place *at, const json_t *object, const struct key_rule *rules, bool is_closed,
+                       struct su_err *err)
 {
     for (const struct key_rule *rule = rules; rule->key; rule++) {
         const json_t *value = json_object_get(object, rule->key);
@@ -403,7 +406,11 @@ static const struct key_rule error_rules[] = {
     {"traceback", true, must_be_text_list}, {0},
 };
 static const struct shape output_shapes[] = {
-    {"stream", stream_rules}, {"display_data", display_rules}, {"execute_result", result_rules}, {"error", error_rules}, {0},
+    {"stream", stream_rules},
+    {"display_data", display_rules},
+    {"execute_result", result_rules},
+    {"error", error_rules},
+    {0},
 };
 
 static const struct shape *shape_find(const struct shape *shapes, const json_t *name)
@@ -416,8 +423,8 @@ static const struct shape *shape_find(const struct shape *shapes, const json_t *
 }
 
 /* One object of a family told apart by object[key]. */
-static bool check_shape(struct place *at, const json_t *object, const char *key, const struct shape *shapes, const char *kinds,
-    struct su_err *err)
+static bool check_shape(struct place *at, const json_t *object, const char *key, const struct shape *shapes,
+                        const char *kinds, struct su_err *err)
 {
     if (!must_be_object(at, object, err))
         return false;
@@ -435,7 +442,8 @@ static bool must_be_outputs(struct place *at, const json_t *value, struct su_err
     json_t *output;
     json_array_foreach(value, i, output) {
         size_t before = place_push_index(at, i);
-        if (!check_shape(at, output, "output_type", output_shapes, "must be stream, display_data, execute_result or error", err))
+        if (!check_shape(at, output, "output_type", output_shapes,
+                         "must be stream, display_data, execute_result or error", err))
             return false;
         place_pop(at, before);
     }
@@ -448,12 +456,21 @@ static bool must_be_id(struct place *at, const json_t *value, struct su_err *err
 }
 
 static const struct key_rule code_rules[] = {
-    {"id", true, must_be_id}, {"cell_type", true, NULL}, {"metadata", true, must_be_cell_metadata}, {"source", true, must_be_multiline},
-    {"outputs", true, must_be_outputs}, {"execution_count", true, must_be_count}, {0},
+    {"id", true, must_be_id},
+    {"cell_type", true, NULL},
+    {"metadata", true, must_be_cell_metadata},
+    {"source", true, must_be_multiline},
+    {"outputs", true, must_be_outputs},
+    {"execution_count", true, must_be_count},
+    {0},
 };
 static const struct key_rule text_rules[] = {
-    {"id", true, must_be_id}, {"cell_type", true, NULL}, {"metadata", true, must_be_cell_metadata}, {"source", true, must_be_multiline},
-    {"attachments", false, must_be_attachments}, {0},
+    {"id", true, must_be_id},
+    {"cell_type", true, NULL},
+    {"metadata", true, must_be_cell_metadata},
+    {"source", true, must_be_multiline},
+    {"attachments", false, must_be_attachments},
+    {0},
 };
 static const struct shape cell_shapes[] = {{"code", code_rules}, {"markdown", text_rules}, {"raw", text_rules}, {0}};
 
@@ -462,7 +479,8 @@ static bool must_be_cells(struct place *at, const json_t *value, struct su_err *
     if (!json_is_array(value))
         return wrong(at, err, "must be a list of cells");
     if (json_array_size(value) > NOTEBOOK_CELLS_MAX)
-        return su_fail_field(err, SU_LIMIT, at->text, "notebook: %zu cells, the limit is %d", json_array_size(value), NOTEBOOK_CELLS_MAX);
+        return su_fail_field(err, SU_LIMIT, at->text, "notebook: %zu cells, the limit is %d", json_array_size(value),
+                             NOTEBOOK_CELLS_MAX);
     size_t i;
     json_t *cell;
     json_array_foreach(value, i, cell) {
@@ -515,8 +533,8 @@ int notebook_find_tag(const json_t *notebook, const char *tag)
 
 json_t *notebook_code_cell(struct su_str source, const char *tag)
 {
-    json_t *cell = json_pack("{s:s, s:n, s:{}, s:[], s:s%}", "cell_type", "code", "execution_count", "metadata", "outputs", "source",
-        source.ptr, source.len);
+    json_t *cell = json_pack("{s:s, s:n, s:{}, s:[], s:s%}", "cell_type", "code", "execution_count", "metadata",
+                             "outputs", "source", source.ptr, source.len);
     su_assert(cell != NULL);
     give_id(cell, NULL);
     if (tag)
@@ -529,10 +547,12 @@ bool notebook_check_kernel(const json_t *notebook, struct su_err *err)
     const json_t *metadata = json_object_get(notebook, "metadata");
     const json_t *spec = json_object_get(metadata, "kernelspec");
     const char *name = su_json_string(spec, "name", "python3");
-    const char *language = su_json_string(spec, "language", su_json_string(json_object_get(metadata, "language_info"), "name", ""));
+    const char *language =
+        su_json_string(spec, "language", su_json_string(json_object_get(metadata, "language_info"), "name", ""));
     bool is_python = strcmp(name, "python3") == 0 || strcmp(name, "python") == 0 || strcmp(language, "python") == 0;
     if (is_python)
         return true;
-    su_fail_field(err, SU_INVALID, "/metadata/kernelspec/name", "the notebook asks for the kernel \"%.80s\"; this server has \"python3\"", name);
+    su_fail_field(err, SU_INVALID, "/metadata/kernelspec/name",
+                  "the notebook asks for the kernel \"%.80s\"; this server has \"python3\"", name);
     return su_hint(err, "choose a Python 3 kernel in the notebook and store it again");
 }

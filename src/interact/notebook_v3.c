@@ -22,8 +22,11 @@ static void rename_key(json_t *object, const char *from, const char *to)
 static void gather_data(json_t *output)
 {
     static const char *const names[][2] = {
-        {"text", "text/plain"}, {"html", "text/html"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"jpeg", "image/jpeg"},
-        {"latex", "text/latex"}, {"json", "application/json"}, {"javascript", "application/javascript"}, {"pdf", "application/pdf"},
+        {"text", "text/plain"},       {"html", "text/html"},
+        {"svg", "image/svg+xml"},     {"png", "image/png"},
+        {"jpeg", "image/jpeg"},       {"latex", "text/latex"},
+        {"json", "application/json"}, {"javascript", "application/javascript"},
+        {"pdf", "application/pdf"},
     };
     json_t *data = json_object();
     for (size_t i = 0; i < SU_COUNT(names); i++) {

@@ -58,7 +58,8 @@ static void put_escape(struct writer *w, unsigned char c)
     static const char named[] = "\"\\\n\r\t\f\b", letters[] = "\"\\nrtfb";
     const char *found = c ? strchr(named, c) : NULL;
     char text[8];
-    int len = found ? snprintf(text, sizeof text, "\\%c", letters[found - named]) : snprintf(text, sizeof text, "\\u%04x", c);
+    int len =
+        found ? snprintf(text, sizeof text, "\\%c", letters[found - named]) : snprintf(text, sizeof text, "\\u%04x", c);
     put(w, text, (size_t)len);
 }
 
@@ -154,7 +155,8 @@ static void put_object(struct writer *w, const json_t *object, int depth, put_me
     put(w, "}", 1);
 }
 
-static void put_array(struct writer *w, const json_t *array, int depth, void (*item)(struct writer *, const json_t *, int))
+static void put_array(struct writer *w, const json_t *array, int depth,
+                      void (*item)(struct writer *, const json_t *, int))
 {
     if (json_array_size(array) == 0) {
         puts_(w, "[]");
@@ -211,7 +213,8 @@ static void put_value(struct writer *w, const json_t *value, int depth)
 
 static void put_bundle_member(struct writer *w, const char *mime, const json_t *value, int depth)
 {
-    bool is_text = strncmp(mime, "text/", 5) == 0 || strcmp(mime, "application/javascript") == 0 || strcmp(mime, "image/svg+xml") == 0;
+    bool is_text = strncmp(mime, "text/", 5) == 0 || strcmp(mime, "application/javascript") == 0 ||
+                   strcmp(mime, "image/svg+xml") == 0;
     if (is_text && json_is_string(value))
         put_lines(w, value, depth);
     else

@@ -31,8 +31,8 @@ static struct object_key key_of(const char *tenant, const char *name, int64_t ve
 /* {"cells","parameters"}, or without the parameters when they are too long. */
 static json_t *summary_of(const json_t *notebook)
 {
-    json_t *summary = json_pack("{s:I, s:o}", "cells", (json_int_t)json_array_size(json_object_get(notebook, "cells")), "parameters",
-        parameters_discover(notebook));
+    json_t *summary = json_pack("{s:I, s:o}", "cells", (json_int_t)json_array_size(json_object_get(notebook, "cells")),
+                                "parameters", parameters_discover(notebook));
     SU_AUTO_FREE char *text = su_json_text(summary);
     if (strlen(text) > OBJECT_METADATA_MAX / 2)
         json_object_del(summary, "parameters");
@@ -80,13 +80,15 @@ static bool add_parameters(struct notebooks *notebooks, const struct object_key 
     OBJECT_AUTO_INFO struct object_info again = {0};
     SU_AUTO_BUF struct su_buf text = SU_BUF(NOTEBOOK_BYTES_MAX);
     SU_AUTO_JSON json_t *notebook = NULL;
-    if (!object_read(notebooks->objects, key, NOTEBOOK_BYTES_MAX, &again, &text, err) || !notebook_parse(su_buf_str(&text), &notebook, err))
+    if (!object_read(notebooks->objects, key, NOTEBOOK_BYTES_MAX, &again, &text, err) ||
+        !notebook_parse(su_buf_str(&text), &notebook, err))
         return false;
     json_object_set_new(info, "parameters", parameters_discover(notebook));
     return true;
 }
 
-bool notebooks_info(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version, json_t **ret, struct su_err *err)
+bool notebooks_info(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version, json_t **ret,
+                    struct su_err *err)
 {
     OBJECT_AUTO_INFO struct object_info info = {0};
     struct object_key key = key_of(tenant, name, version);
@@ -108,19 +110,20 @@ static void page_json(struct object_page *page, json_t **ret_items, char **ret_n
     *ret_next = su_take(page->next);
 }
 
-bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *cursor, size_t limit, json_t **ret_items,
-    char **ret_next, struct su_err *err)
+bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *cursor,
+                    size_t limit, json_t **ret_items, char **ret_next, struct su_err *err)
 {
     OBJECT_AUTO_PAGE struct object_page page = {0};
-    const struct object_list list = {.tenant = tenant, .kind = OBJECT_NOTEBOOK, .prefix = prefix, .cursor = cursor, .limit = (int64_t)limit};
+    const struct object_list list = {
+        .tenant = tenant, .kind = OBJECT_NOTEBOOK, .prefix = prefix, .cursor = cursor, .limit = (int64_t)limit};
     if (!object_list(notebooks->objects, &list, &page, err))
         return false;
     page_json(&page, ret_items, ret_next);
     return true;
 }
 
-bool notebooks_versions(struct notebooks *notebooks, const char *tenant, const char *name, const char *cursor, size_t limit, json_t **ret_items,
-    char **ret_next, struct su_err *err)
+bool notebooks_versions(struct notebooks *notebooks, const char *tenant, const char *name, const char *cursor,
+                        size_t limit, json_t **ret_items, char **ret_next, struct su_err *err)
 {
     OBJECT_AUTO_PAGE struct object_page page = {0};
     struct object_key key = key_of(tenant, name, 0);
@@ -130,8 +133,8 @@ bool notebooks_versions(struct notebooks *notebooks, const char *tenant, const c
     return true;
 }
 
-bool notebooks_file(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version, struct object_info *ret_info, int *ret_fd,
-    struct su_err *err)
+bool notebooks_file(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version,
+                    struct object_info *ret_info, int *ret_fd, struct su_err *err)
 {
     struct object_key key = key_of(tenant, name, version);
     return object_open(notebooks->objects, &key, ret_info, ret_fd, err);
@@ -144,7 +147,8 @@ bool notebooks_delete(struct notebooks *notebooks, const struct object_delete *w
     return object_delete(notebooks->objects, &ours, err);
 }
 
-bool notebooks_source(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version, struct run_source *ret, struct su_err *err)
+bool notebooks_source(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version,
+                      struct run_source *ret, struct su_err *err)
 {
     OBJECT_AUTO_INFO struct object_info info = {0};
     SU_AUTO_BUF struct su_buf text = SU_BUF(NOTEBOOK_BYTES_MAX);

@@ -23,7 +23,8 @@ const char *number_text(double value, char text[static NUMBER_TEXT])
     int exponent = (int)strtol(mark + 1, NULL, 10);
     *mark = 0;
     if (exponent < -4 || exponent >= 16) {
-        snprintf(text, NUMBER_TEXT, "%.24se%c%02u", scientific, exponent < 0 ? '-' : '+', (unsigned)abs(exponent) % 1000);
+        snprintf(text, NUMBER_TEXT, "%.24se%c%02u", scientific, exponent < 0 ? '-' : '+',
+                 (unsigned)abs(exponent) % 1000);
         return text;
     }
     int digits = (int)strspn(scientific + (scientific[0] == '-'), "0123456789.");

@@ -69,7 +69,8 @@ static bool read_statement(struct su_str text, size_t *at, struct statement *ret
         s.annotation = slice(text, mark + 1, equal);
         mark = equal;
     }
-    bool is_assignment = is_name && mark < text.len && text.ptr[mark] == '=' && (mark + 1 >= text.len || text.ptr[mark + 1] != '=');
+    bool is_assignment =
+        is_name && mark < text.len && text.ptr[mark] == '=' && (mark + 1 >= text.len || text.ptr[mark + 1] != '=');
     size_t value_start = is_assignment ? mark + 1 : start;
     size_t end = scan(text, value_start, "");
     s.value = slice(text, value_start, end);
@@ -105,9 +106,11 @@ static const char *type_of_annotation(struct su_str text, bool *ret_optional)
         *ret_optional = true;
         return type_of_annotation((struct su_str){text.ptr + 9, text.len - 10}, ret_optional);
     }
-    static const struct { const char *name, *type; } known[] = {
-        {"str", "str"}, {"int", "int"}, {"float", "float"}, {"bool", "bool"}, {"list", "list"}, {"List", "list"}, {"tuple", "list"},
-        {"Tuple", "list"}, {"Sequence", "list"}, {"dict", "dict"}, {"Dict", "dict"}, {"Mapping", "dict"},
+    static const struct { const char *name, *type;
+    } known[] = {
+        {"str", "str"},       {"int", "int"},   {"float", "float"}, {"bool", "bool"},
+        {"list", "list"},     {"List", "list"}, {"tuple", "list"},  {"Tuple", "list"},
+        {"Sequence", "list"}, {"dict", "dict"}, {"Dict", "dict"},   {"Mapping", "dict"},
     };
     su_str_cut(text, '[', &left, &right);
     for (size_t i = 0; i < SU_COUNT(known); i++) {
@@ -155,8 +158,9 @@ static json_t *describe(const struct statement *s)
     const char *type = is_literal ? type_of_value(value) : "any";
     if (s->annotation.len || type_comment.len)
         type = type_of_annotation(s->annotation.len ? s->annotation : type_comment, &is_optional);
-    json_t *parameter = json_pack("{s:s%, s:s, s:b, s:o, s:s%}", "name", s->target.ptr, s->target.len, "type", type, "optional", is_optional,
-        "default", is_literal ? value : json_null(), "help", help.len ? help.ptr : "", help.len);
+    json_t *parameter =
+        json_pack("{s:s%, s:s, s:b, s:o, s:s%}", "name", s->target.ptr, s->target.len, "type", type, "optional",
+                  is_optional, "default", is_literal ? value : json_null(), "help", help.len ? help.ptr : "", help.len);
     if (parameter && !is_literal)
         json_object_set_new(parameter, "default_text", json_stringn(s->value.ptr, s->value.len));
     return parameter;
@@ -223,7 +227,8 @@ static bool unknown_parameter(const json_t *declared, const char *name, struct s
     json_t *each;
     json_array_foreach(declared, i, each)
         su_buf_addf(&names, "%s%s", i ? ", " : "", su_json_string(each, "name", ""));
-    su_fail_field(err, SU_INVALID, field, "the notebook has no parameter \"%.100s\"; it takes: %.300s", name, su_buf_str(&names).ptr);
+    su_fail_field(err, SU_INVALID, field, "the notebook has no parameter \"%.100s\"; it takes: %.300s", name,
+                  su_buf_str(&names).ptr);
     return su_hint(err, "use one of the names above, or add it to the cell tagged `parameters`");
 }
 
@@ -231,8 +236,8 @@ static bool fits_type(const char *type, const json_t *value)
 {
     double whole;
     if (strcmp(type, "int") == 0)
-        return json_is_integer(value)
-            || (json_is_real(value) && __builtin_modf(json_real_value(value), &whole) == 0 && __builtin_fabs(whole) < 9e15);
+        return json_is_integer(value) || (json_is_real(value) && __builtin_modf(json_real_value(value), &whole) == 0 &&
+                                          __builtin_fabs(whole) < 9e15);
     if (strcmp(type, "float") == 0)
         return json_is_number(value);
     return strcmp(type, "any") == 0 || (strcmp(type_of_value(value), type) == 0 && !json_is_null(value));

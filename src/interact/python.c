@@ -10,7 +10,8 @@
 
 bool python_is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 0x80;
 }
 
 size_t python_string_length(struct su_str text, bool *ret_closed)
@@ -25,7 +26,8 @@ size_t python_string_length(struct su_str text, bool *ret_closed)
             i++;
         else if (!is_triple && c == '\n')
             return *ret_closed = false, i;
-        else if (c == quote && i + width <= text.len && text.ptr[i + width - 1] == quote && text.ptr[i + width / 2] == quote)
+        else if (c == quote && i + width <= text.len && text.ptr[i + width - 1] == quote &&
+                 text.ptr[i + width / 2] == quote)
             return i + width;
     }
     *ret_closed = false;
@@ -84,7 +86,8 @@ static bool read_code(const char **at, const char *end, size_t digits, uint32_t 
     uint32_t value = 0;
     size_t n = 0;
     for (; n < digits && *at < end; n++, (*at)++) {
-        const char *set = "0123456789abcdef", *found = **at ? strchr(set, **at >= 'A' && **at <= 'F' ? **at | 0x20 : **at) : NULL;
+        const char *set = "0123456789abcdef",
+                   *found = **at ? strchr(set, **at >= 'A' && **at <= 'F' ? **at | 0x20 : **at) : NULL;
         if (found == NULL || (uint32_t)(found - set) >= base)
             break;
         value = value * base + (uint32_t)(found - set);

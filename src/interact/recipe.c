@@ -13,7 +13,11 @@ enum { CATEGORY_DISTINCT_MAX = 50 };     /* a column with no more values than th
 
 /* The types of columns a declaration may ask for, and what of a preview they take: one row each. */
 static bool is_integer(const char *type, const json_t *column) { (void)column; return strcmp(type, "integer") == 0; }
-static bool is_number(const char *type, const json_t *column) { (void)column; return strcmp(type, "integer") == 0 || strcmp(type, "number") == 0; }
+static bool is_number(const char *type, const json_t *column)
+{
+    (void)column;
+    return strcmp(type, "integer") == 0 || strcmp(type, "number") == 0;
+}
 static bool is_boolean(const char *type, const json_t *column) { (void)column; return strcmp(type, "boolean") == 0; }
 static bool is_datetime(const char *type, const json_t *column) { (void)column; return strcmp(type, "datetime") == 0; }
 static bool is_text(const char *type, const json_t *column) { (void)column; return strcmp(type, "text") == 0; }
@@ -21,12 +25,16 @@ static bool is_anything(const char *type, const json_t *column) { (void)type; (v
 static bool is_category(const char *type, const json_t *column)
 {
     int64_t distinct = su_json_int(column, "distinct", INT64_MAX);
-    return is_text(type, column) || is_boolean(type, column) || (strcmp(type, "empty") != 0 && distinct <= CATEGORY_DISTINCT_MAX);
+    return is_text(type, column) || is_boolean(type, column) ||
+           (strcmp(type, "empty") != 0 && distinct <= CATEGORY_DISTINCT_MAX);
 }
 
-static const struct column_type { const char *name; bool (*takes)(const char *type, const json_t *column); } column_types[] = {
-    {"integer", is_integer}, {"number", is_number}, {"numeric", is_number}, {"boolean", is_boolean}, {"datetime", is_datetime},
-    {"text", is_text}, {"category", is_category}, {"any", is_anything},
+static const struct column_type {
+    const char *name;
+    bool (*takes)(const char *type, const json_t *column);
+} column_types[] = {
+    {"integer", is_integer},   {"number", is_number}, {"numeric", is_number},    {"boolean", is_boolean},
+    {"datetime", is_datetime}, {"text", is_text},     {"category", is_category}, {"any", is_anything},
 };
 
 static const struct column_type *find_type(const char *name)
@@ -53,7 +61,8 @@ static bool wrong(struct su_err *err, const char *where, const char *what)
 bool recipe_name_check(const char *name, struct su_err *err)
 {
     size_t len = strlen(name);
-    bool is_fine = len > 0 && len <= RECIPE_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && name[0] != '-';
+    bool is_fine = len > 0 && len <= RECIPE_NAME_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len &&
+                   name[0] != '-';
     return is_fine || wrong(err, "/name", "must be 1 to 100 of a-z, 0-9 and -");
 }
 
@@ -83,7 +92,8 @@ static bool check_columns(const json_t *columns, struct su_err *err)
         if (su_json_string(column, "name", "")[0] == 0)
             return wrong(err, "/input/any_of/columns", "each column needs a name");
         if (find_type(su_json_string(column, "type", "any")) == NULL)
-            return wrong(err, "/input/any_of/columns", "type must be integer, number, numeric, boolean, datetime, text, category or any");
+            return wrong(err, "/input/any_of/columns",
+                         "type must be integer, number, numeric, boolean, datetime, text, category or any");
     }
     return true;
 }
@@ -96,7 +106,8 @@ static bool check_counts(const json_t *counts, struct su_err *err)
         return wrong(err, "/input/any_of/at_least", "must be an object of types and counts");
     json_object_foreach((json_t *)(uintptr_t)counts, type, count) {
         if (find_type(type) == NULL)
-            return wrong(err, "/input/any_of/at_least", "types are integer, number, numeric, boolean, datetime, text, category and any");
+            return wrong(err, "/input/any_of/at_least",
+                         "types are integer, number, numeric, boolean, datetime, text, category and any");
         if (!json_is_integer(count) || json_integer_value(count) < 0 || json_integer_value(count) > RECIPE_COLUMNS_MAX)
             return wrong(err, "/input/any_of/at_least", "counts are whole numbers from 0 to 256");
     }
@@ -133,15 +144,17 @@ static const json_t *find_named(const json_t *list, const char *name)
 
 bool recipe_check(const json_t *notebook, const json_t **ret, struct su_err *err)
 {
-    const json_t *declaration = json_object_get(json_object_get(json_object_get(notebook, "metadata"), "suricate"), "recipe");
+    const json_t *declaration =
+        json_object_get(json_object_get(json_object_get(notebook, "metadata"), "suricate"), "recipe");
     if (!json_is_object(declaration))
         return wrong(err, "", "missing: the notebook declares no input");
-    if (!check_texts(declaration, err) || !recipe_name_check(su_json_string(declaration, "name", ""), err) || !check_input(declaration, err)
-        || !notebook_check_kernel(notebook, err))
+    if (!check_texts(declaration, err) || !recipe_name_check(su_json_string(declaration, "name", ""), err) ||
+        !check_input(declaration, err) || !notebook_check_kernel(notebook, err))
         return false;
     SU_AUTO_JSON json_t *parameters = parameters_discover(notebook);
     if (find_named(parameters, "object") == NULL) {
-        su_fail_field(err, SU_INVALID, "/cells", "not a recipe: the cell tagged `parameters` has no parameter `object`");
+        su_fail_field(err, SU_INVALID, "/cells",
+                      "not a recipe: the cell tagged `parameters` has no parameter `object`");
         return su_hint(err, "begin it with a line like  object: str = \"table.csv\"  # the table");
     }
     *ret = declaration;

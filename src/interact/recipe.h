@@ -14,7 +14,8 @@ bool recipe_name_check(const char *name, struct su_err *err);
 /* The declaration (borrowed) of a notebook that is a recipe: complete, with a parameter `object`.  SU_INVALID points
  * at what is missing. */
 bool recipe_check(const json_t *notebook, const json_t **ret, struct su_err *err);
-/* {"name","title","summary","version","author","licence","input","parameters"} (new reference); parameters without `object`. */
+/* {"name","title","summary","version","author","licence","input","parameters"} (new reference); parameters without
+ * `object`. */
 json_t *recipe_info(const json_t *declaration, const json_t *parameters);
 /* Does a table with this preview fit?  False fills reason with what the nearest way lacks. */
 bool recipe_fits(const json_t *input, const json_t *preview, char *reason, size_t size);

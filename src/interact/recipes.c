@@ -53,7 +53,8 @@ static bool ship(struct recipes *recipes, const char *path, struct su_err *err)
 {
     SU_AUTO_BUF struct su_buf text = SU_BUF(NOTEBOOK_BYTES_MAX);
     struct shipped *shipped = &recipes->shipped[recipes->n_shipped];
-    if (!su_file_read(path, NOTEBOOK_BYTES_MAX, &text, err) || !read_recipe(su_buf_str(&text), &shipped->text, &shipped->len, &shipped->info, err))
+    if (!su_file_read(path, NOTEBOOK_BYTES_MAX, &text, err) ||
+        !read_recipe(su_buf_str(&text), &shipped->text, &shipped->len, &shipped->info, err))
         return false;
     shipped->name = su_strdup(su_json_string(shipped->info, "name", ""));
     uint8_t digest[SU_SHA256_SIZE];
@@ -80,7 +81,8 @@ static void read_shelf(struct recipes *recipes, const char *dir)
         closedir(folder);
 }
 
-bool recipes_open(struct objects *objects, struct previews *previews, const char *dir, struct recipes **ret, struct su_err *err)
+bool recipes_open(struct objects *objects, struct previews *previews, const char *dir, struct recipes **ret,
+                  struct su_err *err)
 {
     (void)err;
     struct recipes *recipes = su_alloc(sizeof *recipes);
@@ -131,7 +133,8 @@ static json_t *own_info(const struct object_info *object, json_t *info)
     return info;
 }
 
-static bool describe_own(struct recipes *recipes, const char *tenant, const struct object_info *object, json_t **ret, struct su_err *err)
+static bool describe_own(struct recipes *recipes, const char *tenant, const struct object_info *object, json_t **ret,
+                         struct su_err *err)
 {
     json_t *kept = json_object_get(object->metadata, "recipe");
     if (json_is_object(kept)) {
@@ -143,7 +146,8 @@ static bool describe_own(struct recipes *recipes, const char *tenant, const stru
     SU_AUTO_FREE char *canonical = NULL;
     size_t len;
     json_t *info;
-    if (!read_own(recipes, tenant, object->name, &again, &text, err) || !read_recipe(su_buf_str(&text), &canonical, &len, &info, err))
+    if (!read_own(recipes, tenant, object->name, &again, &text, err) ||
+        !read_recipe(su_buf_str(&text), &canonical, &len, &info, err))
         return false;
     *ret = own_info(object, info);
     return true;
@@ -175,7 +179,8 @@ bool recipes_info(struct recipes *recipes, const char *tenant, const char *name,
 
 /* ---- listing, with the fit ---- */
 
-static bool preview_of(struct recipes *recipes, const char *tenant, const char *object, json_t **ret, struct su_err *err)
+static bool preview_of(struct recipes *recipes, const char *tenant, const char *object, json_t **ret,
+                       struct su_err *err)
 {
     OBJECT_AUTO_INFO struct object_info info = {0};
     const struct object_key key = {.tenant = tenant, .kind = OBJECT_DATA, .name = object};
@@ -203,7 +208,8 @@ static bool list_own(struct recipes *recipes, const char *tenant, json_t *items,
         return false;
     for (size_t i = 0; i < page.count; i++) {
         json_t *info;
-        if (find_shipped(recipes, page.items[i].name) == NULL && describe_own(recipes, tenant, &page.items[i], &info, err))
+        if (find_shipped(recipes, page.items[i].name) == NULL &&
+            describe_own(recipes, tenant, &page.items[i], &info, err))
             json_array_append_new(items, info);
     }
     return true;
@@ -227,7 +233,8 @@ static json_t *sorted_by_name(const json_t *items)
     return sorted;
 }
 
-bool recipes_list(struct recipes *recipes, const char *tenant, const char *object, json_t **ret_items, struct su_err *err)
+bool recipes_list(struct recipes *recipes, const char *tenant, const char *object, json_t **ret_items,
+                  struct su_err *err)
 {
     SU_AUTO_JSON json_t *items = json_array();
     SU_AUTO_JSON json_t *preview = NULL;
@@ -274,13 +281,14 @@ static bool check_name(const struct recipes *recipes, const char *asked, const c
     return true;
 }
 
-bool recipes_put(struct recipes *recipes, const struct object_put *put, struct su_str text, json_t **ret_info, char ret_etag[static OBJECT_ETAG_SIZE],
-    bool *ret_is_new, struct su_err *err)
+bool recipes_put(struct recipes *recipes, const struct object_put *put, struct su_str text, json_t **ret_info,
+                 char ret_etag[static OBJECT_ETAG_SIZE], bool *ret_is_new, struct su_err *err)
 {
     SU_AUTO_FREE char *canonical = NULL;
     SU_AUTO_JSON json_t *info = NULL;
     size_t len = 0;
-    if (!read_recipe(text, &canonical, &len, &info, err) || !check_name(recipes, put->key.name, su_json_string(info, "name", ""), err))
+    if (!read_recipe(text, &canonical, &len, &info, err) ||
+        !check_name(recipes, put->key.name, su_json_string(info, "name", ""), err))
         return false;
     SU_AUTO_JSON json_t *metadata = json_pack("{s:O}", "recipe", info);
     SU_AUTO_FREE char *metadata_text = su_json_text(metadata);
@@ -311,7 +319,8 @@ bool recipes_delete(struct recipes *recipes, const struct object_delete *what, s
 
 /* ---- running ---- */
 
-static bool must_fit(struct recipes *recipes, const char *tenant, const json_t *info, const char *object, struct su_err *err)
+static bool must_fit(struct recipes *recipes, const char *tenant, const json_t *info, const char *object,
+                     struct su_err *err)
 {
     SU_AUTO_JSON json_t *preview = NULL;
     char reason[256] = "";
@@ -323,7 +332,8 @@ static bool must_fit(struct recipes *recipes, const char *tenant, const json_t *
     return su_hint(err, "GET /v1/recipes?object=NAME says which recipes fit a table");
 }
 
-bool recipes_source(struct recipes *recipes, const char *tenant, const char *name, const char *object, struct run_source *ret, struct su_err *err)
+bool recipes_source(struct recipes *recipes, const char *tenant, const char *name, const char *object,
+                    struct run_source *ret, struct su_err *err)
 {
     SU_AUTO_JSON json_t *info = NULL;
     if (!find_info(recipes, tenant, name, &info, err) || !must_fit(recipes, tenant, info, object, err))

@@ -74,8 +74,12 @@ static const char *status_of(const json_t *papermill)
 static void write_recorded_cell(struct su_buf *out, const json_t *cell, int index)
 {
     const json_t *papermill = json_object_get(json_object_get(cell, "metadata"), "papermill");
-    struct outputs_cell head = {su_json_string(cell, "id", ""), index, status_of(papermill), su_json_int(cell, "execution_count", 0),
-        su_json_string(papermill, "start_time", NULL), su_json_string(papermill, "end_time", NULL)};
+    struct outputs_cell head = {su_json_string(cell, "id", ""),
+                                index,
+                                status_of(papermill),
+                                su_json_int(cell, "execution_count", 0),
+                                su_json_string(papermill, "start_time", NULL),
+                                su_json_string(papermill, "end_time", NULL)};
     outputs_cell_begin(out, &head);
     size_t i;
     json_t *output;
@@ -94,7 +98,8 @@ void recorded_outputs(const json_t *notebook, struct su_buf *out)
     json_t *cell;
     su_buf_adds(out, "{\"cells\":[");
     json_array_foreach(json_object_get(notebook, "cells"), i, cell) {
-        bool has_begun = json_is_string(json_object_get(json_object_get(json_object_get(cell, "metadata"), "papermill"), "start_time"));
+        bool has_begun = json_is_string(
+            json_object_get(json_object_get(json_object_get(cell, "metadata"), "papermill"), "start_time"));
         if (!notebook_cell_is_code(cell) || (!has_begun && json_array_size(json_object_get(cell, "outputs")) == 0))
             continue;
         if (!is_first)
@@ -122,16 +127,20 @@ static void cell_events(const json_t *cell, int index, bool was_begun, int64_t l
 {
     const char *id = su_json_string(cell, "id", "");
     const json_t *papermill = json_object_get(json_object_get(cell, "metadata"), "papermill");
-    const char *started = su_json_string(papermill, "start_time", ""), *ended = su_json_string(papermill, "end_time", "");
+    const char *started = su_json_string(papermill, "start_time", ""),
+               *ended = su_json_string(papermill, "end_time", "");
     give(each, arg, 0, "cell_start", json_pack("{s:s, s:i, s:s}", "cell", id, "index", index, "started_at", started));
     if (was_begun)
         give(each, arg, 0, "output", clear_of(id));
     size_t i;
     json_t *output;
-    json_array_foreach(json_object_get(cell, "outputs"), i, output)
-        give(each, arg, 0, "output", json_pack("{s:s, s:O?, s:O}", "cell", id, "type", json_object_get(output, "output_type"), "content", output));
-    give(each, arg, last, "cell_end", json_pack("{s:s, s:i, s:s, s:I, s:s, s:s}", "cell", id, "index", index, "status", status_of(papermill),
-        "execution_count", (json_int_t)su_json_int(cell, "execution_count", 0), "started_at", started, "ended_at", ended));
+    json_array_foreach(json_object_get(cell, "outputs"), i, output) give(
+        each, arg, 0, "output",
+        json_pack("{s:s, s:O?, s:O}", "cell", id, "type", json_object_get(output, "output_type"), "content", output));
+    give(each, arg, last, "cell_end",
+         json_pack("{s:s, s:i, s:s, s:I, s:s, s:s}", "cell", id, "index", index, "status", status_of(papermill),
+                   "execution_count", (json_int_t)su_json_int(cell, "execution_count", 0), "started_at", started,
+                   "ended_at", ended));
 }
 
 void recorded_events(const json_t *notebook, int64_t after, recorded_event_fn *each, void *arg)
@@ -139,8 +148,10 @@ void recorded_events(const json_t *notebook, int64_t after, recorded_event_fn *e
     size_t i;
     json_t *cell;
     json_array_foreach(json_object_get(notebook, "cells"), i, cell) {
-        const json_t *numbers = json_object_get(json_object_get(json_object_get(cell, "metadata"), "suricate"), "events");
-        int64_t first = json_integer_value(json_array_get(numbers, 0)), last = json_integer_value(json_array_get(numbers, 1));
+        const json_t *numbers =
+            json_object_get(json_object_get(json_object_get(cell, "metadata"), "suricate"), "events");
+        int64_t first = json_integer_value(json_array_get(numbers, 0)),
+                last = json_integer_value(json_array_get(numbers, 1));
         if (last > after)
             cell_events(cell, (int)i, first <= after, last, each, arg);
     }
@@ -148,14 +159,16 @@ void recorded_events(const json_t *notebook, int64_t after, recorded_event_fn *e
 
 /* ---- figures ---- */
 
-static bool each_figure(const json_t *data, const char *cell, int number, recorded_figure_fn *each, void *arg, struct su_err *err)
+static bool each_figure(const json_t *data, const char *cell, int number, recorded_figure_fn *each, void *arg,
+                        struct su_err *err)
 {
     static const struct { const char *type, *suffix; } kinds[] = {{"image/png", "png"}, {"image/svg+xml", "svg"}};
     for (size_t i = 0; i < SU_COUNT(kinds); i++) {
         const json_t *value = json_object_get(data, kinds[i].type);
         if (!json_is_string(value))
             continue;
-        struct recorded_figure figure = {.type = kinds[i].type, .cell = cell, .data = {json_string_value(value), json_string_length(value)}};
+        struct recorded_figure figure = {
+            .type = kinds[i].type, .cell = cell, .data = {json_string_value(value), json_string_length(value)}};
         snprintf(figure.name, sizeof figure.name, "figure-%d.%s", number, kinds[i].suffix);
         if (!each(arg, &figure, err))
             return false;
@@ -171,7 +184,8 @@ bool recorded_figures(const json_t *notebook, recorded_figure_fn *each, void *ar
     json_array_foreach(json_object_get(notebook, "cells"), i, cell) {
         json_array_foreach(json_object_get(cell, "outputs"), j, output) {
             const json_t *data = json_object_get(output, "data");
-            bool has_figure = json_is_string(json_object_get(data, "image/png")) || json_is_string(json_object_get(data, "image/svg+xml"));
+            bool has_figure = json_is_string(json_object_get(data, "image/png")) ||
+                              json_is_string(json_object_get(data, "image/svg+xml"));
             if (!has_figure || number == RECORDER_FIGURES_MAX)
                 continue;
             if (!each_figure(data, su_json_string(cell, "id", ""), ++number, each, arg, err))

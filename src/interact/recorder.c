@@ -160,8 +160,9 @@ json_t *recorder_cells(const struct recorder *r)
     for (size_t i = 0; i < r->n_cells; i++) {
         const struct cell *cell = &r->cells[i];
         if (cell->runs)
-            json_array_append_new(list, json_pack("{s:s, s:O, s:b, s:b}", "cell", cell->id, "code", json_object_get(cell->json, "source"),
-                "allow_error", cell->allows_error, "silent", 0));
+            json_array_append_new(list, json_pack("{s:s, s:O, s:b, s:b}", "cell", cell->id, "code",
+                                                  json_object_get(cell->json, "source"), "allow_error",
+                                                  cell->allows_error, "silent", 0));
     }
     return list;
 }
@@ -344,8 +345,8 @@ static json_t *error_of(const json_t *content)
         if (json_is_string(line))
             json_array_append(lines, line);
     }
-    return json_pack("{s:s, s:s, s:s, s:o}", "output_type", "error", "ename", su_json_string(content, "ename", "Error"), "evalue",
-        su_json_string(content, "evalue", ""), "traceback", lines);
+    return json_pack("{s:s, s:s, s:s, s:o}", "output_type", "error", "ename", su_json_string(content, "ename", "Error"),
+                     "evalue", su_json_string(content, "evalue", ""), "traceback", lines);
 }
 
 static void add_error(struct cell *cell, const json_t *content)
@@ -394,7 +395,8 @@ static bool is_exit_without_error(const json_t *error)
 static void note_error(struct recorder *r, struct cell *cell)
 {
     if (cell->last_error == NULL)
-        cell->last_error = json_pack("{s:s, s:s, s:s, s:[]}", "output_type", "error", "ename", "Error", "evalue", "the cell failed", "traceback");
+        cell->last_error = json_pack("{s:s, s:s, s:s, s:[]}", "output_type", "error", "ename", "Error", "evalue",
+                                     "the cell failed", "traceback");
     if (cell->allows_error || is_exit_without_error(cell->last_error) || r->error)
         return;
     r->error = json_copy(cell->last_error);
@@ -416,7 +418,8 @@ static void end_cell(struct recorder *r, struct cell *cell, const json_t *event)
     cell->status = strcmp(status, "error") == 0 ? CELL_ERROR : strcmp(status, "aborted") == 0 ? CELL_ABORTED : CELL_OK;
     cell->count = su_json_int(event, "execution_count", cell->count);
     snprintf(cell->started_at, sizeof cell->started_at, "%s", su_json_string(event, "started_at", cell->started_at));
-    snprintf(cell->ended_at, sizeof cell->ended_at, "%s", su_json_string(event, "ended_at", su_json_string(event, "at", "")));
+    snprintf(cell->ended_at, sizeof cell->ended_at, "%s",
+             su_json_string(event, "ended_at", su_json_string(event, "at", "")));
     if (!was_over)
         r->cells_done++;
     if (cell->status == CELL_ERROR)
@@ -445,7 +448,8 @@ void recorder_add(struct recorder *r, const json_t *event)
 static json_t *client_progress(const struct recorder *r)
 {
     struct recorder_progress p = recorder_progress(r);
-    return json_pack("{s:i, s:i, s:f, s:s}", "cells_total", p.cells_total, "cells_done", p.cells_done, "fraction", p.fraction, "text", p.text);
+    return json_pack("{s:i, s:i, s:f, s:s}", "cells_total", p.cells_total, "cells_done", p.cells_done, "fraction",
+                     p.fraction, "text", p.text);
 }
 
 /* A message goes out as it came, but for progress, which is told as the run's. */
@@ -458,7 +462,8 @@ static const char *client_message(const struct recorder *r, const json_t *event,
     }
     if (!json_is_object(content) || !json_is_string(json_object_get(event, "type")))
         return NULL;
-    *ret = json_pack("{s:O, s:O, s:O}", "cell", json_object_get(event, "cell"), "type", json_object_get(event, "type"), "content", content);
+    *ret = json_pack("{s:O, s:O, s:O}", "cell", json_object_get(event, "cell"), "type", json_object_get(event, "type"),
+                     "content", content);
     return "output";
 }
 
@@ -471,13 +476,14 @@ const char *recorder_client_event(const struct recorder *r, const json_t *event,
     if (strcmp(name, "message") == 0)
         return client_message(r, event, ret_data);
     if (strcmp(name, "cell_start") == 0) {
-        *ret_data = json_pack("{s:s, s:i, s:s}", "cell", cell->id, "index", cell->index, "started_at", cell->started_at);
+        *ret_data =
+            json_pack("{s:s, s:i, s:s}", "cell", cell->id, "index", cell->index, "started_at", cell->started_at);
         return "cell_start";
     }
     if (strcmp(name, "cell_end") == 0) {
         *ret_data = json_pack("{s:s, s:i, s:s, s:I, s:s, s:s, s:o}", "cell", cell->id, "index", cell->index, "status",
-            status_names[cell->status], "execution_count", (json_int_t)cell->count, "started_at", cell->started_at, "ended_at",
-            cell->ended_at, "progress", client_progress(r));
+                              status_names[cell->status], "execution_count", (json_int_t)cell->count, "started_at",
+                              cell->started_at, "ended_at", cell->ended_at, "progress", client_progress(r));
         return "cell_end";
     }
     return NULL;
@@ -486,7 +492,8 @@ const char *recorder_client_event(const struct recorder *r, const json_t *event,
 struct recorder_progress recorder_progress(const struct recorder *r)
 {
     double by_cells = r->cells_total ? (double)r->cells_done / r->cells_total : 1;
-    return (struct recorder_progress){r->cells_total, r->cells_done, r->fraction >= 0 ? r->fraction : by_cells, r->text};
+    return (struct recorder_progress){r->cells_total, r->cells_done, r->fraction >= 0 ? r->fraction : by_cells,
+                                      r->text};
 }
 
 const json_t *recorder_result(const struct recorder *r) { return r->result; }
@@ -517,7 +524,8 @@ static void write_output(struct su_buf *out, const struct output *output)
 
 static void write_cell(struct su_buf *out, const struct cell *cell)
 {
-    struct outputs_cell head = {cell->id, cell->index, status_names[cell->status], cell->count, cell->started_at, cell->ended_at};
+    struct outputs_cell head = {cell->id,    cell->index,      status_names[cell->status],
+                                cell->count, cell->started_at, cell->ended_at};
     outputs_cell_begin(out, &head);
     for (size_t i = 0; i < cell->n_outputs; i++) {
         if (i > 0)
@@ -555,16 +563,18 @@ static json_t *output_json(struct output *output)
         struct su_str text = su_buf_str(&output->text);
         json_t *value = json_stringn(text.ptr, text.len);
         su_buf_done(&output->text);
-        return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text", value ? value : json_string(""));
+        return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text",
+                         value ? value : json_string(""));
     }
     case OUTPUT_ERROR: return json_incref(output->error);
     case OUTPUT_RESULT:
-        return json_pack("{s:s, s:O, s:O, s:I}", "output_type", "execute_result", "data", output->display->data, "metadata",
-            output->display->metadata, "execution_count", (json_int_t)output->count);
+        return json_pack("{s:s, s:O, s:O, s:I}", "output_type", "execute_result", "data", output->display->data,
+                         "metadata", output->display->metadata, "execution_count", (json_int_t)output->count);
     case OUTPUT_DISPLAY:
     case OUTPUT_KIND_COUNT: break;
     }
-    return json_pack("{s:s, s:O, s:O}", "output_type", "display_data", "data", output->display->data, "metadata", output->display->metadata);
+    return json_pack("{s:s, s:O, s:O}", "output_type", "display_data", "data", output->display->data, "metadata",
+                     output->display->metadata);
 }
 
 static void write_timing(const struct cell *cell, json_t *metadata)
@@ -583,8 +593,10 @@ static void write_timing(const struct cell *cell, json_t *metadata)
     json_object_set_new(metadata, "papermill", papermill);
     if (!is_over)
         return;
-    json_object_set_new(metadata, "execution", json_pack("{s:s, s:s, s:s, s:s}", "iopub.status.busy", cell->started_at, "iopub.execute_input",
-        cell->started_at, "shell.execute_reply", cell->ended_at, "iopub.status.idle", cell->ended_at));
+    json_object_set_new(metadata, "execution",
+                        json_pack("{s:s, s:s, s:s, s:s}", "iopub.status.busy", cell->started_at, "iopub.execute_input",
+                                  cell->started_at, "shell.execute_reply", cell->ended_at, "iopub.status.idle",
+                                  cell->ended_at));
 }
 
 static void finish_cell(struct cell *cell)

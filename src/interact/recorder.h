@@ -36,9 +36,8 @@ void recorder_add(struct recorder *recorder, const json_t *event);
 /* The event, after recorder_add, as a client of the run's event stream sees it:
  * its name (NULL: not for clients) and data (new reference).
  *   cell_start  {"cell","index","started_at"}
- *   output      {"cell","type","content"}: a Jupyter message (stream, display_data, update_display_data, execute_result,
- *               error, clear_output)
- *   progress    {"cell","progress":{"cells_total","cells_done","fraction","text"}}
+ *   output      {"cell","type","content"}: a Jupyter message (stream, display_data, update_display_data,
+ * execute_result, error, clear_output) progress    {"cell","progress":{"cells_total","cells_done","fraction","text"}}
  *   cell_end    {"cell","index","status","execution_count","started_at","ended_at","progress"} */
 const char *recorder_client_event(const struct recorder *recorder, const json_t *event, json_t **ret_data);
 
@@ -61,12 +60,18 @@ json_t *recorder_finish(struct recorder *recorder);
 
 /* The same text as recorder_outputs, from the notebook. */
 void recorded_outputs(const json_t *notebook, struct su_buf *out);
-/* The same events as far as they lie behind number `after`: per cell that has newer ones a cell_start, its outputs (after
- * a clear_output when the client has seen part of them) and a cell_end, handed over with the cell's last number. */
+/* The same events as far as they lie behind number `after`: per cell that has newer ones a cell_start, its outputs
+ * (after a clear_output when the client has seen part of them) and a cell_end, handed over with the cell's last number.
+ */
 typedef void recorded_event_fn(void *arg, int64_t seq, const char *name, const json_t *data);
 void recorded_events(const json_t *notebook, int64_t after, recorded_event_fn *each, void *arg);
 /* Figures in the order of their outputs: an output with PNG and SVG is one number with two files. */
-struct recorded_figure { char name[32]; const char *type; const char *cell; struct su_str data; /* base64, or SVG text */ };
+struct recorded_figure {
+    char name[32];
+    const char *type;
+    const char *cell;
+    struct su_str data; /* base64, or SVG text */
+};
 typedef bool recorded_figure_fn(void *arg, const struct recorded_figure *figure, struct su_err *err);
 bool recorded_figures(const json_t *notebook, recorded_figure_fn *each, void *arg, struct su_err *err);
 /* Base64 with or without line ends → bytes (caller frees); false when it is not that. */

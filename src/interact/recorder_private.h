@@ -3,7 +3,13 @@
 #include "base/json.h"
 #include "base/str.h"
 
-struct outputs_cell { const char *id; int index; const char *status; int64_t count; const char *started_at, *ended_at; };
+struct outputs_cell {
+    const char *id;
+    int index;
+    const char *status;
+    int64_t count;
+    const char *started_at, *ended_at;
+};
 /* Up to and with `"outputs":[`. */
 void outputs_cell_begin(struct su_buf *out, const struct outputs_cell *cell);
 /* A JSON string. */

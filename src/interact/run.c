@@ -32,7 +32,8 @@ void runs_publish(struct runs *runs, const char *tenant, const char *id, const c
 {
     SU_AUTO_FREE char *topic = su_format("run/%s", id);
     bool is_progress = strcmp(event, "run.progress") == 0;
-    SU_AUTO_JSON json_t *detail = json_pack("{s:s, s:s, s:s}", "tenant", tenant, "run", id, "state", run_state_name(state));
+    SU_AUTO_JSON json_t *detail =
+        json_pack("{s:s, s:s, s:s}", "tenant", tenant, "run", id, "state", run_state_name(state));
     su_bus_publish(runs->bus, topic, event, detail);
     if (is_progress)
         return;
@@ -84,7 +85,8 @@ void runs_set_state(struct runs *runs, struct live *live, enum run_state state, 
     live->state = state;
     if (state == RUN_RUNNING && live->started_ms == 0)
         live->started_ms = at_ms;
-    *note = (struct note){.tenant = su_strdup(live->tenant), .id = su_strdup(live->id), .state = state, .started_ms = live->started_ms};
+    *note = (struct note){
+        .tenant = su_strdup(live->tenant), .id = su_strdup(live->id), .state = state, .started_ms = live->started_ms};
     su_unlock(&live->lock);
     store_write_later(runs->store, write_state, note_done, note);
     runs_publish(runs, live->tenant, live->id, state == RUN_RUNNING ? "run.started" : "run.starting", state);
@@ -100,12 +102,14 @@ static bool write_touch(struct sql *db, void *arg, struct su_err *err)
 static void on_touch(void *arg, const char *topic, const char *event, const json_t *detail)
 {
     struct runs *runs = arg;
-    const char *run = su_json_string(detail, "run", NULL), *mode = NULL, *tenant = su_json_string(detail, "tenant", NULL);
+    const char *run = su_json_string(detail, "run", NULL), *mode = NULL,
+               *tenant = su_json_string(detail, "tenant", NULL);
     if (run == NULL || run[0] == 0)
         return;
     if (strcmp(topic, "run-reads") == 0)
         mode = "read";
-    else if (strcmp(topic, "run-writes") == 0 || strcmp(event, "object.created") == 0 || strcmp(event, "object.changed") == 0)
+    else if (strcmp(topic, "run-writes") == 0 || strcmp(event, "object.created") == 0 ||
+             strcmp(event, "object.changed") == 0)
         mode = "write";
     else if (strcmp(event, "fetch.finished") == 0)
         mode = "fetch";
@@ -116,8 +120,13 @@ static void on_touch(void *arg, const char *topic, const char *event, const json
     if (mode == NULL || tenant == NULL || name == NULL || sha256 == NULL)
         return;
     struct note *note = su_alloc(sizeof *note);
-    note->touch = (struct run_touch){.tenant = su_strdup(tenant), .run = su_strdup(run), .name = su_strdup(name), .sha256 = su_strdup(sha256),
-        .mode = mode, .version = su_json_int(detail, "version", 0), .at_ms = su_now_ms()};
+    note->touch = (struct run_touch){.tenant = su_strdup(tenant),
+                                     .run = su_strdup(run),
+                                     .name = su_strdup(name),
+                                     .sha256 = su_strdup(sha256),
+                                     .mode = mode,
+                                     .version = su_json_int(detail, "version", 0),
+                                     .at_ms = su_now_ms()};
     store_write_later(runs->store, write_touch, note_done, note);
 }
 
@@ -243,7 +252,8 @@ static void start_waiting(struct runs *runs)
 static void watch(struct runs *runs, struct live *live)
 {
     struct epoll_event event = {.events = EPOLLIN | (live->wants_write ? EPOLLOUT : 0), .data.ptr = live};
-    if (epoll_ctl(runs->epoll_fd, live->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, keeper_fd(live->keeper), &event) != 0)
+    if (epoll_ctl(runs->epoll_fd, live->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, keeper_fd(live->keeper), &event) !=
+        0)
         su_log(SU_LOG_ERROR, "run.watch", su_kv_text("run", live->id), su_kv_int("errno", errno));
     live->is_watched = true;
 }
@@ -501,7 +511,8 @@ static void take_up(void *arg, const char *tenant, const char *id, enum run_stat
 /* Kernels of runs have ids like 01abc…-1. */
 static bool is_run_kernel(const char *kernel)
 {
-    return strlen(kernel) > SU_ID_SIZE && kernel[SU_ID_SIZE - 1] == '-' && strspn(kernel + SU_ID_SIZE, "0123456789") == strlen(kernel + SU_ID_SIZE);
+    return strlen(kernel) > SU_ID_SIZE && kernel[SU_ID_SIZE - 1] == '-' &&
+           strspn(kernel + SU_ID_SIZE, "0123456789") == strlen(kernel + SU_ID_SIZE);
 }
 
 static void forget_rest(struct runs *runs, const json_t *kernels, const json_t *in_use)
@@ -527,7 +538,8 @@ static bool find_open_runs(struct runs *runs, struct su_err *err)
     if (runs->compute)
         forget_rest(runs, kernels, in_use);
     if (runs->n_lives || runs->n_waiting)
-        su_log(SU_LOG_INFO, "run.found", su_kv_int("under_way", (int64_t)runs->n_lives), su_kv_int("waiting", (int64_t)runs->n_waiting));
+        su_log(SU_LOG_INFO, "run.found", su_kv_int("under_way", (int64_t)runs->n_lives),
+               su_kv_int("waiting", (int64_t)runs->n_waiting));
     return true;
 }
 
@@ -554,8 +566,14 @@ bool runs_open(struct store *store, struct su_bus *bus, struct compute *compute,
     const struct runs_config *config, struct runs **ret, struct su_err *err)
 {
     struct runs *runs = su_alloc(sizeof *runs);
-    *runs = (struct runs){.store = store, .bus = bus, .compute = compute, .tokens = *tokens, .config = config ? *config : (struct runs_config){0},
-        .epoll_fd = -1, .wake_fd = -1, .work = su_queue_new(WORK_MAX)};
+    *runs = (struct runs){.store = store,
+                          .bus = bus,
+                          .compute = compute,
+                          .tokens = *tokens,
+                          .config = config ? *config : (struct runs_config){0},
+                          .epoll_fd = -1,
+                          .wake_fd = -1,
+                          .work = su_queue_new(WORK_MAX)};
     if (runs->config.parallel == 0)
         runs->config.parallel = 4;
     if (runs->config.queued == 0)
@@ -615,7 +633,8 @@ static bool has_room(struct runs *runs, struct su_err *err)
     SU_LOCKED(&runs->lock);
     if (runs->n_waiting < runs->config.queued)
         return true;
-    su_fail_slug(err, "too-many-requests", "%llu runs are waiting already, that is the limit runs_queued", (unsigned long long)runs->n_waiting);
+    su_fail_slug(err, "too-many-requests", "%llu runs are waiting already, that is the limit runs_queued",
+                 (unsigned long long)runs->n_waiting);
     return su_hint(err, "try again when some have ended");
 }
 
@@ -641,8 +660,11 @@ static bool end_unstarted(struct sql *db, void *arg, struct su_err *err)
 /* It stood in the line: that was all of it. */
 static bool cancel_waiting(struct runs *runs, struct waiting *w, struct su_err *err)
 {
-    struct run_ending ending = {.tenant = w->tenant, .id = w->id, .state = RUN_CANCELLED, .reason = "cancelled on request, before it began",
-        .ended_ms = su_now_ms()};
+    struct run_ending ending = {.tenant = w->tenant,
+                                .id = w->id,
+                                .state = RUN_CANCELLED,
+                                .reason = "cancelled on request, before it began",
+                                .ended_ms = su_now_ms()};
     if (!store_write(runs->store, end_unstarted, &ending, err)) {
         su_lock(&runs->lock);
         line_append(runs, w->tenant, w->id, w->attempt);

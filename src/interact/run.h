@@ -29,7 +29,8 @@ extern const struct store_migration run_migrations[];
 struct run_tokens {
     void *arg;
     /* A token for objects in the run's name; *ret is freed by the caller. */
-    bool (*issue)(void *arg, const char *tenant, const char *run, const char *user, int64_t lifetime_ms, char **ret, struct su_err *err);
+    bool (*issue)(void *arg, const char *tenant, const char *run, const char *user, int64_t lifetime_ms, char **ret,
+                  struct su_err *err);
     void (*end)(void *arg, const char *tenant, const char *run);
 };
 
@@ -71,7 +72,8 @@ extern const struct su_field run_limit_fields[];
 bool run_create(struct runs *runs, const char *tenant, const char *user, const struct run_source *source,
     const struct run_options *options, char ret_id[static SU_ID_SIZE], struct su_err *err);
 /* The same notebook version, parameters and limits again; its reads get the object versions of the original. */
-bool run_replay(struct runs *runs, const char *tenant, const char *user, const char *id, char ret_id[static SU_ID_SIZE], struct su_err *err);
+bool run_replay(struct runs *runs, const char *tenant, const char *user, const char *id, char ret_id[static SU_ID_SIZE],
+                struct su_err *err);
 /* Queued: cancelled at once.  Under way: the kernel is interrupted, then terminated, then killed. SU_CONFLICT when
  * it has already ended another way. */
 bool run_cancel(struct runs *runs, const char *tenant, const char *id, struct su_err *err);
@@ -90,9 +92,11 @@ bool run_lineage(struct runs *runs, const char *tenant, const char *id, json_t *
 /* A file of the ended run; the caller closes *ret_fd.  SU_CONFLICT while the run goes on. */
 struct run_file { int fd; uint64_t size; char sha256[SU_SHA256_HEX]; char type[32]; };
 bool run_notebook(struct runs *runs, const char *tenant, const char *id, struct run_file *ret, struct su_err *err);
-bool run_figure(struct runs *runs, const char *tenant, const char *id, const char *name, struct run_file *ret, struct su_err *err);
+bool run_figure(struct runs *runs, const char *tenant, const char *id, const char *name, struct run_file *ret,
+                struct su_err *err);
 /* First figure of that media type of the recipe's last successful run. */
-bool run_latest_figure(struct runs *runs, const char *tenant, const char *recipe, const char *type, struct run_file *ret, struct su_err *err);
+bool run_latest_figure(struct runs *runs, const char *tenant, const char *recipe, const char *type,
+                       struct run_file *ret, struct su_err *err);
 
 /* Following a run.  Begin with a cursor of {0}, or run_cursor_parse of the last
  * id seen.  run_events hands over what is new, until about `enough` bytes are;

@@ -13,28 +13,37 @@
 struct limits_given { int64_t time_s, memory_mb, processes, scratch_mb, output_mb; };
 
 const struct su_field run_limit_fields[] = {
-    SU_FIELD(struct limits_given, time_s, SU_FIELD_INT, .min = 1, .max = 30 * 86400, .help = "seconds from the first cell to the end"),
-    SU_FIELD(struct limits_given, memory_mb, SU_FIELD_INT, .min = 64, .max = 1 << 20, .help = "memory of all processes of the run, MiB"),
-    SU_FIELD(struct limits_given, processes, SU_FIELD_INT, .min = 8, .max = 4096, .help = "processes and threads at the same time"),
-    SU_FIELD(struct limits_given, scratch_mb, SU_FIELD_INT, .min = 1, .max = 1 << 20, .help = "files the run may write, MiB"),
-    SU_FIELD(struct limits_given, output_mb, SU_FIELD_INT, .min = 1, .max = 1024, .help = "output the run may make, MiB"),
+    SU_FIELD(struct limits_given, time_s, SU_FIELD_INT, .min = 1, .max = 30 * 86400,
+             .help = "seconds from the first cell to the end"),
+    SU_FIELD(struct limits_given, memory_mb, SU_FIELD_INT, .min = 64, .max = 1 << 20,
+             .help = "memory of all processes of the run, MiB"),
+    SU_FIELD(struct limits_given, processes, SU_FIELD_INT, .min = 8, .max = 4096,
+             .help = "processes and threads at the same time"),
+    SU_FIELD(struct limits_given, scratch_mb, SU_FIELD_INT, .min = 1, .max = 1 << 20,
+             .help = "files the run may write, MiB"),
+    SU_FIELD(struct limits_given, output_mb, SU_FIELD_INT, .min = 1, .max = 1024,
+             .help = "output the run may make, MiB"),
     SU_FIELD_END,
 };
 
 static bool read_limits(const json_t *given, char **ret, struct su_err *err)
 {
     const struct kernel_limits *standard = &compute_limits_default;
-    struct limits_given limits = {
-        .time_s = standard->time_s, .memory_mb = (int64_t)(standard->memory_bytes >> 20), .processes = standard->processes,
-        .scratch_mb = (int64_t)(standard->scratch_bytes >> 20), .output_mb = (int64_t)(standard->output_bytes >> 20)};
+    struct limits_given limits = {.time_s = standard->time_s,
+                                  .memory_mb = (int64_t)(standard->memory_bytes >> 20),
+                                  .processes = standard->processes,
+                                  .scratch_mb = (int64_t)(standard->scratch_bytes >> 20),
+                                  .output_mb = (int64_t)(standard->output_bytes >> 20)};
     if (given && !su_json_bind(given, run_limit_fields, &limits, err)) {
         char field[sizeof err->field];
         snprintf(field, sizeof field, "/limits%.80s", err->field);
         memcpy(err->field, field, sizeof field);
         return su_prefix(err, "limits");
     }
-    SU_AUTO_JSON json_t *all = json_pack("{s:I, s:I, s:I, s:I, s:I}", "time_s", (json_int_t)limits.time_s, "memory_mb", (json_int_t)limits.memory_mb,
-        "processes", (json_int_t)limits.processes, "scratch_mb", (json_int_t)limits.scratch_mb, "output_mb", (json_int_t)limits.output_mb);
+    SU_AUTO_JSON json_t *all =
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "time_s", (json_int_t)limits.time_s, "memory_mb",
+                  (json_int_t)limits.memory_mb, "processes", (json_int_t)limits.processes, "scratch_mb",
+                  (json_int_t)limits.scratch_mb, "output_mb", (json_int_t)limits.output_mb);
     *ret = su_json_text(all);
     return true;
 }
@@ -42,7 +51,8 @@ static bool read_limits(const json_t *given, char **ret, struct su_err *err)
 static bool check_options(const struct run_options *options, struct su_err *err)
 {
     if (options->retries < 0 || options->retries > RUN_RETRIES_MAX)
-        return su_fail_field(err, SU_INVALID, "/retries", "retries: must be 0..%d, was %lld", RUN_RETRIES_MAX, (long long)options->retries);
+        return su_fail_field(err, SU_INVALID, "/retries", "retries: must be 0..%d, was %lld", RUN_RETRIES_MAX,
+                             (long long)options->retries);
     if (options->label && strlen(options->label) > RUN_LABEL_MAX)
         return su_fail_field(err, SU_INVALID, "/label", "label: at most %d bytes", RUN_LABEL_MAX);
     return true;
@@ -66,7 +76,8 @@ static bool read_parameters(const struct run_source *source, const json_t *given
 }
 
 /* A shipped recipe's text may not be among the blobs yet. */
-static bool ensure_blob(struct runs *runs, const struct run_source *source, struct blob_writer **ret_guard, struct su_err *err)
+static bool ensure_blob(struct runs *runs, const struct run_source *source, struct blob_writer **ret_guard,
+                        struct su_err *err)
 {
     int fd = -1;
     uint64_t size;
@@ -95,8 +106,14 @@ bool run_create(struct runs *runs, const char *tenant, const char *user, const s
         || !read_parameters(source, options->parameters, &parameters, err))
         return false;
     char id[SU_ID_SIZE];
-    struct run_insert insert = {.tenant = tenant, .id = su_id(id), .user = user, .source = source, .options = options, .parameters = parameters,
-        .limits = limits, .created_ms = su_now_ms()};
+    struct run_insert insert = {.tenant = tenant,
+                                .id = su_id(id),
+                                .user = user,
+                                .source = source,
+                                .options = options,
+                                .parameters = parameters,
+                                .limits = limits,
+                                .created_ms = su_now_ms()};
     if (!store_run(runs, &insert, err))
         return false;
     memcpy(ret_id, id, sizeof id);
@@ -104,7 +121,8 @@ bool run_create(struct runs *runs, const char *tenant, const char *user, const s
 }
 
 /* The original's source, from its own hold on the content: the notebook may have been deleted since. */
-static bool source_of(struct runs *runs, const struct run_row *row, const json_t *run, struct run_source *ret, struct su_err *err)
+static bool source_of(struct runs *runs, const struct run_row *row, const json_t *run, struct run_source *ret,
+                      struct su_err *err)
 {
     ret->notebook = su_strdup(row->notebook);
     ret->version = su_json_int(json_object_get(run, "notebook"), "version", 0);
@@ -116,7 +134,8 @@ static bool source_of(struct runs *runs, const struct run_row *row, const json_t
     return blob_read(store_blobs(runs->store), row->source_sha256, NOTEBOOK_BYTES_MAX, &ret->text, err);
 }
 
-bool run_replay(struct runs *runs, const char *tenant, const char *user, const char *id, char ret_id[static SU_ID_SIZE], struct su_err *err)
+bool run_replay(struct runs *runs, const char *tenant, const char *user, const char *id, char ret_id[static SU_ID_SIZE],
+                struct su_err *err)
 {
     RUN_AUTO_ROW struct run_row row = {0};
     RUN_AUTO_SOURCE struct run_source source = {0};
@@ -130,7 +149,11 @@ bool run_replay(struct runs *runs, const char *tenant, const char *user, const c
         return su_fail(err, SU_CONFLICT, "the run has not ended yet: %s", run_state_name(row.state));
     if (!source_of(runs, &row, run, &source, err))
         return false;
-    const struct run_options options = {.parameters = row.parameters, .limits = row.limits, .network = row.is_network, .retries = row.retries,
-        .label = su_json_string(run, "label", NULL), .replay_of = row.id};
+    const struct run_options options = {.parameters = row.parameters,
+                                        .limits = row.limits,
+                                        .network = row.is_network,
+                                        .retries = row.retries,
+                                        .label = su_json_string(run, "label", NULL),
+                                        .replay_of = row.id};
     return run_create(runs, tenant, user, &source, &options, ret_id, err);
 }

@@ -145,7 +145,8 @@ void live_record(struct live *live, const json_t *event)
 /* ---- reading: any thread that holds a reference ---- */
 
 /* Hands over the events of `buffer`; how many bytes were whole events. */
-static size_t give_events(struct live *live, struct run_cursor *cursor, struct su_str buffer, size_t *enough, run_event_fn *each, void *arg)
+static size_t give_events(struct live *live, struct run_cursor *cursor, struct su_str buffer, size_t *enough,
+                          run_event_fn *each, void *arg)
 {
     size_t at = 0;
     struct event_head head;
@@ -177,7 +178,8 @@ static size_t event_size_at(int fd, uint64_t offset)
     return sizeof head + head.name_size + head.data_size;
 }
 
-bool live_events_read(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg, struct su_err *err)
+bool live_events_read(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg,
+                      struct su_err *err)
 {
     su_lock(&live->lock);
     uint64_t length = live->events_length;

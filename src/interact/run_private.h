@@ -67,8 +67,10 @@ bool live_events_open(struct live *live, const char *dir, struct su_err *err);
 /* Add an event (seq 0: of our own); visible after live_events_flush. */
 void live_event(struct live *live, int64_t seq, const char *name, const char *data);
 void live_events_flush(struct live *live);
-bool live_events_read(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg, struct su_err *err);
-/* An event's data as text; an output longer than max is told by its size ("too_large"): readers then ask for the outputs. */
+bool live_events_read(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg,
+                      struct su_err *err);
+/* An event's data as text; an output longer than max is told by its size ("too_large"): readers then ask for the
+ * outputs. */
 char *run_event_text(const json_t *data, size_t max);
 /* One event of the keeper: recorded, and told to those who follow. */
 void live_record(struct live *live, const json_t *event);
@@ -94,7 +96,8 @@ bool run_table_json(struct sql *db, const char *tenant, const char *id, json_t *
 bool run_table_list(struct sql *db, const struct run_list *list, json_t **ret, struct su_err *err);
 bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_t **ret, struct su_err *err);
 /* One text column of a run; *ret NULL when it is null. column is one of ours, never input. */
-bool run_table_text(struct sql *db, const char *tenant, const char *id, const char *column, char **ret, struct su_err *err);
+bool run_table_text(struct sql *db, const char *tenant, const char *id, const char *column, char **ret,
+                    struct su_err *err);
 
 struct run_insert {
     const char *tenant, *id, *user;
@@ -121,7 +124,8 @@ struct run_ending {
 };
 bool run_table_end(struct sql *db, const struct run_ending *ending, struct su_err *err);
 /* State (and, running, the time) of a run that has not ended. */
-bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms, struct su_err *err);
+bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms,
+                     struct su_err *err);
 bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t attempt, struct su_err *err);
 /* *ret: did a run that has not ended take the mark? */
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);

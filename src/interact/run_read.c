@@ -28,7 +28,8 @@ static struct live *find_under_way(struct runs *runs, const char *tenant, const 
 
 static json_t *progress_json(const struct recorder_progress *p)
 {
-    return json_pack("{s:i, s:i, s:f, s:s}", "cells_total", p->cells_total, "cells_done", p->cells_done, "fraction", p->fraction, "text", p->text);
+    return json_pack("{s:i, s:i, s:f, s:s}", "cells_total", p->cells_total, "cells_done", p->cells_done, "fraction",
+                     p->fraction, "text", p->text);
 }
 
 static void lay_over(struct live *live, json_t *run)
@@ -80,7 +81,8 @@ bool run_list(struct runs *runs, const struct run_list *list, json_t **ret_items
     enum run_state state;
     if (list->state && !run_state_parse(list->state, &state)) {
         su_fail_field(err, SU_INVALID, "state", "there is no state \"%.40s\"", list->state);
-        return su_hint(err, "queued, starting, running, succeeded, failed, cancelled, timed_out, out_of_memory, interrupted");
+        return su_hint(
+            err, "queued, starting, running, succeeded, failed, cancelled, timed_out, out_of_memory, interrupted");
     }
     struct run_list more = *list;
     more.limit++;
@@ -202,11 +204,14 @@ bool run_pinned_version(struct runs *runs, const char *tenant, const char *run, 
     int64_t version = 0;
     STORE_READ(runs->store, db);
     /* What the original had written itself by then, the replay writes itself too. */
-    bool ok = sql_get_int(db, 0, &version, &err,
-        "SELECT t.version FROM runs r JOIN run_touches t ON t.tenant = r.tenant AND t.run = r.replay_of WHERE r.tenant = ?1 AND r.id = ?2"
-        " AND t.mode = 'read' AND t.name = ?3 AND NOT EXISTS (SELECT 1 FROM run_touches w WHERE w.tenant = t.tenant AND w.run = t.run"
-        "  AND w.mode = 'write' AND w.name = t.name AND w.version = t.version) ORDER BY t.at_ms LIMIT 1",
-        sql_text(tenant), sql_text(run), sql_text(object));
+    bool ok =
+        sql_get_int(db, 0, &version, &err,
+                    "SELECT t.version FROM runs r JOIN run_touches t ON t.tenant = r.tenant AND t.run = r.replay_of "
+                    "WHERE r.tenant = ?1 AND r.id = ?2"
+                    " AND t.mode = 'read' AND t.name = ?3 AND NOT EXISTS (SELECT 1 FROM run_touches w WHERE w.tenant = "
+                    "t.tenant AND w.run = t.run"
+                    "  AND w.mode = 'write' AND w.name = t.name AND w.version = t.version) ORDER BY t.at_ms LIMIT 1",
+                    sql_text(tenant), sql_text(run), sql_text(object));
     if (ok && version > 0)
         *ret = version;
     return ok && version > 0;
@@ -214,7 +219,8 @@ bool run_pinned_version(struct runs *runs, const char *tenant, const char *run, 
 
 /* ---- files ---- */
 
-static bool open_file(struct runs *runs, struct sql_row *row, const char *what, struct run_file *ret, struct su_err *err)
+static bool open_file(struct runs *runs, struct sql_row *row, const char *what, struct run_file *ret,
+                      struct su_err *err)
 {
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next != SQL_ROW)
@@ -247,29 +253,35 @@ bool run_notebook(struct runs *runs, const char *tenant, const char *id, struct 
         return false;
     STORE_READ(runs->store, db);
     SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT executed_sha256, 'application/x-ipynb+json' FROM runs WHERE tenant = ?1 AND id = ?2 AND executed_sha256 IS NOT NULL",
-        sql_text(tenant), sql_text(id));
+                                                 "SELECT executed_sha256, 'application/x-ipynb+json' FROM runs WHERE "
+                                                 "tenant = ?1 AND id = ?2 AND executed_sha256 IS NOT NULL",
+                                                 sql_text(tenant), sql_text(id));
     return open_file(runs, row, "the run ended before it began: there is no executed notebook", ret, err);
 }
 
-bool run_figure(struct runs *runs, const char *tenant, const char *id, const char *name, struct run_file *ret, struct su_err *err)
+bool run_figure(struct runs *runs, const char *tenant, const char *id, const char *name, struct run_file *ret,
+                struct su_err *err)
 {
     if (!must_have_ended(runs, tenant, id, err))
         return false;
     STORE_READ(runs->store, db);
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT sha256, type FROM run_figures WHERE tenant = ?1 AND run = ?2 AND name = ?3",
-        sql_text(tenant), sql_text(id), sql_text(name));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT sha256, type FROM run_figures WHERE tenant = ?1 AND run = ?2 AND name = ?3",
+                  sql_text(tenant), sql_text(id), sql_text(name));
     SU_AUTO_FREE char *what = su_format("the run has no figure %.60s", name);
     return open_file(runs, row, what, ret, err);
 }
 
-bool run_latest_figure(struct runs *runs, const char *tenant, const char *recipe, const char *type, struct run_file *ret, struct su_err *err)
+bool run_latest_figure(struct runs *runs, const char *tenant, const char *recipe, const char *type,
+                       struct run_file *ret, struct su_err *err)
 {
     STORE_READ(runs->store, db);
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT f.sha256, f.type FROM runs r JOIN run_figures f ON f.tenant = r.tenant AND f.run = r.id"
-        " WHERE r.tenant = ?1 AND r.recipe = ?2 AND r.state = 'succeeded' AND f.type = ?3 ORDER BY r.id DESC, f.number LIMIT 1",
-        sql_text(tenant), sql_text(recipe), sql_text(type));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err,
+                  "SELECT f.sha256, f.type FROM runs r JOIN run_figures f ON f.tenant = r.tenant AND f.run = r.id"
+                  " WHERE r.tenant = ?1 AND r.recipe = ?2 AND r.state = 'succeeded' AND f.type = ?3 ORDER BY r.id "
+                  "DESC, f.number LIMIT 1",
+                  sql_text(tenant), sql_text(recipe), sql_text(type));
     return open_file(runs, row, "the recipe has not made such a figure yet", ret, err);
 }
 
@@ -280,7 +292,8 @@ void run_cursor_parse(const char *id, struct run_cursor *ret)
     struct su_str attempt, seq;
     uint64_t a = 0, n = 0;
     *ret = (struct run_cursor){0};
-    if (id && su_str_cut(su_str_of(id), '-', &attempt, &seq) && su_str_u64(attempt, INT32_MAX, &a) && su_str_u64(seq, INT64_MAX, &n))
+    if (id && su_str_cut(su_str_of(id), '-', &attempt, &seq) && su_str_u64(attempt, INT32_MAX, &a) &&
+        su_str_u64(seq, INT64_MAX, &n))
         *ret = (struct run_cursor){.attempt = (int64_t)a, .after = (int64_t)n};
 }
 
@@ -300,7 +313,8 @@ static void give_state(struct run_cursor *cursor, enum run_state state, run_even
     each(arg, NULL, "state", text);
 }
 
-static bool live_events(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg, struct su_err *err)
+static bool live_events(struct live *live, struct run_cursor *cursor, size_t enough, run_event_fn *each, void *arg,
+                        struct su_err *err)
 {
     su_lock(&live->lock);
     enum run_state state = live->state;
@@ -311,7 +325,8 @@ static bool live_events(struct live *live, struct run_cursor *cursor, size_t eno
     return live_events_read(live, cursor, enough, each, arg, err);
 }
 
-/* Of an ended run's outputs so much is told as events; larger ones, and what is past it, by their size: /outputs has them. */
+/* Of an ended run's outputs so much is told as events; larger ones, and what is past it, by their size: /outputs has
+ * them. */
 enum { RECORDED_MAX = 2 << 20 };
 struct recorded { struct run_cursor *cursor; run_event_fn *each; void *arg; size_t left; };
 
@@ -326,8 +341,8 @@ static void give_recorded(void *arg, int64_t seq, const char *name, const json_t
     r->each(r->arg, seq > 0 ? id : NULL, name, text);
 }
 
-static bool ended_events(struct runs *runs, const char *tenant, const json_t *run, struct run_cursor *cursor, run_event_fn *each, void *arg,
-    struct su_err *err)
+static bool ended_events(struct runs *runs, const char *tenant, const json_t *run, struct run_cursor *cursor,
+                         run_event_fn *each, void *arg, struct su_err *err)
 {
     const char *id = su_json_string(run, "id", "");
     json_t *notebook = NULL;

@@ -11,10 +11,10 @@ static const char *const names[RUN_STATE_COUNT] = {
 #define TO(state) (1u << (state))
 static const unsigned may_follow[RUN_STATE_COUNT] = {
     [RUN_QUEUED] = TO(RUN_STARTING) | TO(RUN_CANCELLED) | TO(RUN_FAILED),
-    [RUN_STARTING] = TO(RUN_QUEUED) | TO(RUN_RUNNING) | TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) | TO(RUN_TIMED_OUT)
-        | TO(RUN_OUT_OF_MEMORY) | TO(RUN_INTERRUPTED),
-    [RUN_RUNNING] = TO(RUN_QUEUED) | TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) | TO(RUN_TIMED_OUT) | TO(RUN_OUT_OF_MEMORY)
-        | TO(RUN_INTERRUPTED),
+    [RUN_STARTING] = TO(RUN_QUEUED) | TO(RUN_RUNNING) | TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) |
+                     TO(RUN_TIMED_OUT) | TO(RUN_OUT_OF_MEMORY) | TO(RUN_INTERRUPTED),
+    [RUN_RUNNING] = TO(RUN_QUEUED) | TO(RUN_SUCCEEDED) | TO(RUN_FAILED) | TO(RUN_CANCELLED) | TO(RUN_TIMED_OUT) |
+                    TO(RUN_OUT_OF_MEMORY) | TO(RUN_INTERRUPTED),
 };
 
 const char *run_state_name(enum run_state state) { return names[state]; }
@@ -66,8 +66,9 @@ static struct run_end end_of_finished(const json_t *error)
     if (error == NULL)
         return end;
     end.state = is_memory_error(error) ? RUN_OUT_OF_MEMORY : RUN_FAILED;
-    snprintf(end.reason, sizeof end.reason, "%s%.60s: %.400s", end.state == RUN_OUT_OF_MEMORY ? "the memory limit was reached: " : "",
-        su_json_string(error, "ename", "Error"), su_json_string(error, "evalue", ""));
+    snprintf(end.reason, sizeof end.reason, "%s%.60s: %.400s",
+             end.state == RUN_OUT_OF_MEMORY ? "the memory limit was reached: " : "",
+             su_json_string(error, "ename", "Error"), su_json_string(error, "evalue", ""));
     return end;
 }
 
@@ -99,7 +100,8 @@ struct run_end run_end_interrupted(int attempt, int retries)
 {
     struct run_end end = {.state = attempt <= retries ? RUN_QUEUED : RUN_INTERRUPTED};
     if (end.state == RUN_INTERRUPTED)
-        snprintf(end.reason, sizeof end.reason, "the kernel's keeper is gone (the machine was restarted, or the process was killed)%s",
-            retries > 0 ? "; no retries are left" : "");
+        snprintf(end.reason, sizeof end.reason,
+                 "the kernel's keeper is gone (the machine was restarted, or the process was killed)%s",
+                 retries > 0 ? "; no retries are left" : "");
     return end;
 }

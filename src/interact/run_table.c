@@ -1,4 +1,5 @@
-/* Rows of runs: the tables `runs`, `run_figures`, `run_touches`.  Layer interact; jobs on the writer thread, reads on any. */
+/* Rows of runs: the tables `runs`, `run_figures`, `run_touches`.  Layer interact; jobs on the writer thread, reads on
+ * any. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,16 +74,28 @@ static bool no_such_run(const char *id, struct su_err *err)
 bool run_table_get(struct sql *db, const char *tenant, const char *id, struct run_row *ret, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT user, notebook, recipe, object, replay_of, source_sha256, state, attempt, retries, created_ms, started_ms, network, cancel,"
-        " parameters, limits FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id));
+                                                 "SELECT user, notebook, recipe, object, replay_of, source_sha256, "
+                                                 "state, attempt, retries, created_ms, started_ms, network, cancel,"
+                                                 " parameters, limits FROM runs WHERE tenant = ?1 AND id = ?2",
+                                                 sql_text(tenant), sql_text(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next != SQL_ROW)
         return next == SQL_DONE ? no_such_run(id, err) : false;
-    *ret = (struct run_row){
-        .tenant = su_strdup(tenant), .id = su_strdup(id), .user = su_strdup(sql_col_text(row, 0)), .notebook = su_strdup(sql_col_text(row, 1)),
-        .recipe = su_strdup(sql_col_text(row, 2)), .object = su_strdup(sql_col_text(row, 3)), .replay_of = su_strdup(sql_col_text(row, 4)),
-        .attempt = sql_col_int(row, 7), .retries = sql_col_int(row, 8), .created_ms = sql_col_int(row, 9), .started_ms = sql_col_int(row, 10),
-        .is_network = sql_col_int(row, 11), .is_cancelled = sql_col_int(row, 12), .parameters = json_col(row, 13), .limits = json_col(row, 14)};
+    *ret = (struct run_row){.tenant = su_strdup(tenant),
+                            .id = su_strdup(id),
+                            .user = su_strdup(sql_col_text(row, 0)),
+                            .notebook = su_strdup(sql_col_text(row, 1)),
+                            .recipe = su_strdup(sql_col_text(row, 2)),
+                            .object = su_strdup(sql_col_text(row, 3)),
+                            .replay_of = su_strdup(sql_col_text(row, 4)),
+                            .attempt = sql_col_int(row, 7),
+                            .retries = sql_col_int(row, 8),
+                            .created_ms = sql_col_int(row, 9),
+                            .started_ms = sql_col_int(row, 10),
+                            .is_network = sql_col_int(row, 11),
+                            .is_cancelled = sql_col_int(row, 12),
+                            .parameters = json_col(row, 13),
+                            .limits = json_col(row, 14)};
     snprintf(ret->source_sha256, sizeof ret->source_sha256, "%s", sql_col_text(row, 5));
     if (!run_state_parse(sql_col_text(row, 6), &ret->state))
         ret->state = RUN_INTERRUPTED;
@@ -104,13 +117,39 @@ bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct s
 
 /* ---- as JSON ---- */
 
-#define JSON_COLUMNS \
-    "id, state, reason, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, replay_of, network, retries, attempt," \
-    " created_ms, started_ms, ended_ms, cells_total, cells_done, fraction, progress, limits, cost, parameters, error, result, user"
+#define JSON_COLUMNS                                                                                                   \
+    "id, state, reason, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, replay_of, " \
+    "network, retries, attempt,"                                                                                       \
+    " created_ms, started_ms, ended_ms, cells_total, cells_done, fraction, progress, limits, cost, parameters, "       \
+    "error, result, user"
 enum {
-    COL_ID, COL_STATE, COL_REASON, COL_NOTEBOOK, COL_VERSION, COL_SHA256, COL_RECIPE, COL_RECIPE_VERSION, COL_OBJECT, COL_LABEL, COL_REPLAY,
-    COL_NETWORK, COL_RETRIES, COL_ATTEMPT, COL_CREATED, COL_STARTED, COL_ENDED, COL_TOTAL, COL_DONE, COL_FRACTION, COL_PROGRESS, COL_LIMITS,
-    COL_COST, COL_PARAMETERS, COL_ERROR, COL_RESULT, COL_USER,
+    COL_ID,
+    COL_STATE,
+    COL_REASON,
+    COL_NOTEBOOK,
+    COL_VERSION,
+    COL_SHA256,
+    COL_RECIPE,
+    COL_RECIPE_VERSION,
+    COL_OBJECT,
+    COL_LABEL,
+    COL_REPLAY,
+    COL_NETWORK,
+    COL_RETRIES,
+    COL_ATTEMPT,
+    COL_CREATED,
+    COL_STARTED,
+    COL_ENDED,
+    COL_TOTAL,
+    COL_DONE,
+    COL_FRACTION,
+    COL_PROGRESS,
+    COL_LIMITS,
+    COL_COST,
+    COL_PARAMETERS,
+    COL_ERROR,
+    COL_RESULT,
+    COL_USER,
 };
 
 static json_t *time_col(struct sql_row *row, int column)
@@ -137,8 +176,8 @@ static json_t *duration_col(struct sql_row *row)
 
 static json_t *notebook_col(struct sql_row *row)
 {
-    return json_pack("{s:o, s:I, s:o}", "name", text_col(row, COL_NOTEBOOK), "version", (json_int_t)sql_col_int(row, COL_VERSION), "sha256",
-        text_col(row, COL_SHA256));
+    return json_pack("{s:o, s:I, s:o}", "name", text_col(row, COL_NOTEBOOK), "version",
+                     (json_int_t)sql_col_int(row, COL_VERSION), "sha256", text_col(row, COL_SHA256));
 }
 
 static json_t *progress_col(struct sql_row *row)
@@ -151,14 +190,31 @@ static json_t *progress_col(struct sql_row *row)
 static json_t *row_json(struct sql_row *row)
 {
     json_t *run = json_object();
-    const struct { const char *key; json_t *value; } members[] = {
-        {"id", text_col(row, COL_ID)}, {"state", text_col(row, COL_STATE)}, {"reason", text_col(row, COL_REASON)}, {"notebook", notebook_col(row)},
-        {"recipe", recipe_col(row)}, {"object", text_col(row, COL_OBJECT)}, {"label", text_col(row, COL_LABEL)}, {"user", text_col(row, COL_USER)},
-        {"replay_of", text_col(row, COL_REPLAY)}, {"parameters", json_col(row, COL_PARAMETERS)}, {"limits", json_col(row, COL_LIMITS)},
-        {"network", json_boolean(sql_col_int(row, COL_NETWORK))}, {"retries", json_integer(sql_col_int(row, COL_RETRIES))},
-        {"attempt", json_integer(sql_col_int(row, COL_ATTEMPT))}, {"progress", progress_col(row)}, {"created_at", time_col(row, COL_CREATED)},
-        {"started_at", time_col(row, COL_STARTED)}, {"ended_at", time_col(row, COL_ENDED)}, {"duration_s", duration_col(row)},
-        {"result", json_col(row, COL_RESULT)}, {"figures", json_array()}, {"error", json_col(row, COL_ERROR)}, {"cost", json_col(row, COL_COST)},
+    const struct { const char *key; json_t *value;
+    } members[] = {
+        {"id", text_col(row, COL_ID)},
+        {"state", text_col(row, COL_STATE)},
+        {"reason", text_col(row, COL_REASON)},
+        {"notebook", notebook_col(row)},
+        {"recipe", recipe_col(row)},
+        {"object", text_col(row, COL_OBJECT)},
+        {"label", text_col(row, COL_LABEL)},
+        {"user", text_col(row, COL_USER)},
+        {"replay_of", text_col(row, COL_REPLAY)},
+        {"parameters", json_col(row, COL_PARAMETERS)},
+        {"limits", json_col(row, COL_LIMITS)},
+        {"network", json_boolean(sql_col_int(row, COL_NETWORK))},
+        {"retries", json_integer(sql_col_int(row, COL_RETRIES))},
+        {"attempt", json_integer(sql_col_int(row, COL_ATTEMPT))},
+        {"progress", progress_col(row)},
+        {"created_at", time_col(row, COL_CREATED)},
+        {"started_at", time_col(row, COL_STARTED)},
+        {"ended_at", time_col(row, COL_ENDED)},
+        {"duration_s", duration_col(row)},
+        {"result", json_col(row, COL_RESULT)},
+        {"figures", json_array()},
+        {"error", json_col(row, COL_ERROR)},
+        {"cost", json_col(row, COL_COST)},
     };
     for (size_t i = 0; i < SU_COUNT(members); i++)
         json_object_set_new(run, members[i].key, members[i].value);
@@ -169,13 +225,15 @@ static bool add_figures(struct sql *db, const char *tenant, json_t *run, struct 
 {
     const char *id = su_json_string(run, "id", "");
     json_t *figures = json_object_get(run, "figures");
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT name, type, cell, bytes FROM run_figures WHERE tenant = ?1 AND run = ?2 ORDER BY number", sql_text(tenant), sql_text(id));
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err, "SELECT name, type, cell, bytes FROM run_figures WHERE tenant = ?1 AND run = ?2 ORDER BY number",
+        sql_text(tenant), sql_text(id));
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW) {
         SU_AUTO_FREE char *href = su_format("/v1/runs/%s/figures/%s", id, sql_col_text(row, 0));
-        json_array_append_new(figures, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", sql_col_text(row, 0), "type", sql_col_text(row, 1), "cell",
-            sql_col_text(row, 2), "bytes", (json_int_t)sql_col_int(row, 3), "href", href));
+        json_array_append_new(figures, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", sql_col_text(row, 0), "type",
+                                                 sql_col_text(row, 1), "cell", sql_col_text(row, 2), "bytes",
+                                                 (json_int_t)sql_col_int(row, 3), "href", href));
     }
     return next == SQL_DONE;
 }
@@ -184,8 +242,8 @@ bool run_table_json(struct sql *db, const char *tenant, const char *id, json_t *
 {
     SU_AUTO_JSON json_t *run = NULL;
     {
-        SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " JSON_COLUMNS " FROM runs WHERE tenant = ?1 AND id = ?2",
-            sql_text(tenant), sql_text(id));
+        SQL_AUTO_END struct sql_row *row = sql_query(
+            db, err, "SELECT " JSON_COLUMNS " FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id));
         enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
         if (next != SQL_ROW)
             return next == SQL_DONE ? no_such_run(id, err) : false;
@@ -201,11 +259,13 @@ bool run_table_list(struct sql *db, const struct run_list *list, json_t **ret, s
 {
     SU_AUTO_JSON json_t *items = json_array();
     {
-        SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-            "SELECT " JSON_COLUMNS " FROM runs WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR notebook = ?3)"
-            " AND (?4 IS NULL OR recipe = ?4) AND (?5 IS NULL OR id < ?5) ORDER BY id DESC LIMIT ?6",
-            sql_text(list->tenant), sql_text(list->state), sql_text(list->notebook), sql_text(list->recipe), sql_text(list->cursor),
-            sql_int((int64_t)list->limit));
+        SQL_AUTO_END struct sql_row *row =
+            sql_query(db, err,
+                      "SELECT " JSON_COLUMNS
+                      " FROM runs WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR notebook = ?3)"
+                      " AND (?4 IS NULL OR recipe = ?4) AND (?5 IS NULL OR id < ?5) ORDER BY id DESC LIMIT ?6",
+                      sql_text(list->tenant), sql_text(list->state), sql_text(list->notebook), sql_text(list->recipe),
+                      sql_text(list->cursor), sql_int((int64_t)list->limit));
         enum sql_next next = SQL_ERROR;
         while (row && (next = sql_step(row, err)) == SQL_ROW)
             json_array_append_new(items, row_json(row));
@@ -225,8 +285,9 @@ bool run_table_list(struct sql *db, const struct run_list *list, json_t **ret, s
 static bool add_touches(struct sql *db, const char *tenant, const char *id, json_t *lineage, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT mode, name, version, sha256 FROM run_touches WHERE tenant = ?1 AND run = ?2 ORDER BY at_ms, name, version",
-        sql_text(tenant), sql_text(id));
+                                                 "SELECT mode, name, version, sha256 FROM run_touches WHERE tenant = "
+                                                 "?1 AND run = ?2 ORDER BY at_ms, name, version",
+                                                 sql_text(tenant), sql_text(id));
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW) {
         const char *mode = sql_col_text(row, 0);
@@ -254,11 +315,14 @@ bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_
         enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
         if (next != SQL_ROW)
             return next == SQL_DONE ? no_such_run(id, err) : false;
-        lineage = json_pack("{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook", "name",
-            text_col(row, 0), "version", (json_int_t)sql_col_int(row, 1), "sha256", text_col(row, 2), "recipe",
-            sql_col_is_null(row, 3) ? json_null() : json_pack("{s:o, s:o}", "name", text_col(row, 3), "version", text_col(row, 4)),
-            "parameters", json_col(row, 5), "environment", json_col(row, 6), "server_version", text_col(row, 7), "reads", "writes", "fetches",
-            "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256", text_col(row, 10));
+        lineage = json_pack(
+            "{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook",
+            "name", text_col(row, 0), "version", (json_int_t)sql_col_int(row, 1), "sha256", text_col(row, 2), "recipe",
+            sql_col_is_null(row, 3) ? json_null()
+                                    : json_pack("{s:o, s:o}", "name", text_col(row, 3), "version", text_col(row, 4)),
+            "parameters", json_col(row, 5), "environment", json_col(row, 6), "server_version", text_col(row, 7),
+            "reads", "writes", "fetches", "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256",
+            text_col(row, 10));
     }
     if (!add_touches(db, tenant, id, lineage, err))
         return false;
@@ -266,12 +330,15 @@ bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_
     return true;
 }
 
-bool run_table_text(struct sql *db, const char *tenant, const char *id, const char *column, char **ret, struct su_err *err)
+bool run_table_text(struct sql *db, const char *tenant, const char *id, const char *column, char **ret,
+                    struct su_err *err)
 {
     bool is_log = strcmp(column, "log") == 0;
-    SQL_AUTO_END struct sql_row *row = is_log
-        ? sql_query(db, err, "SELECT log FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id))
-        : sql_query(db, err, "SELECT executed_sha256 FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id));
+    SQL_AUTO_END struct sql_row *row =
+        is_log
+            ? sql_query(db, err, "SELECT log FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id))
+            : sql_query(db, err, "SELECT executed_sha256 FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant),
+                        sql_text(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next != SQL_ROW)
         return next == SQL_DONE ? no_such_run(id, err) : false;
@@ -337,11 +404,14 @@ bool run_table_end(struct sql *db, const struct run_ending *e, struct su_err *er
     return !has_notebook || blobref_hold(db, e->tenant, holder, e->executed_sha256, err);
 }
 
-bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms, struct su_err *err)
+bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms,
+                     struct su_err *err)
 {
     return sql_run(db, err,
-        "UPDATE runs SET state = ?3, started_ms = ?4 WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
-        sql_text(tenant), sql_text(id), sql_text(run_state_name(state)), started_ms ? sql_int(started_ms) : sql_null());
+                   "UPDATE runs SET state = ?3, started_ms = ?4 WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', "
+                   "'starting', 'running')",
+                   sql_text(tenant), sql_text(id), sql_text(run_state_name(state)),
+                   started_ms ? sql_int(started_ms) : sql_null());
 }
 
 bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t attempt, struct su_err *err)
@@ -354,7 +424,9 @@ bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t
 
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
 {
-    if (!sql_run(db, err, "UPDATE runs SET cancel = 1 WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
+    if (!sql_run(
+            db, err,
+            "UPDATE runs SET cancel = 1 WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
             sql_text(tenant), sql_text(id)))
         return false;
     *ret = sql_changes(db) > 0;
@@ -363,6 +435,9 @@ bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *
 
 bool run_table_touch(struct sql *db, const struct run_touch *t, struct su_err *err)
 {
-    return sql_run(db, err, "INSERT OR IGNORE INTO run_touches (tenant, run, mode, name, version, sha256, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        sql_text(t->tenant), sql_text(t->run), sql_text(t->mode), sql_text(t->name), sql_int(t->version), sql_text(t->sha256), sql_int(t->at_ms));
+    return sql_run(db, err,
+                   "INSERT OR IGNORE INTO run_touches (tenant, run, mode, name, version, sha256, at_ms) VALUES (?1, "
+                   "?2, ?3, ?4, ?5, ?6, ?7)",
+                   sql_text(t->tenant), sql_text(t->run), sql_text(t->mode), sql_text(t->name), sql_int(t->version),
+                   sql_text(t->sha256), sql_int(t->at_ms));
 }

@@ -56,7 +56,8 @@ static bool load_notebook(struct runs *runs, struct live *live, const char *sha2
 {
     SU_AUTO_BUF struct su_buf text = SU_BUF(NOTEBOOK_BYTES_MAX);
     SU_AUTO_JSON json_t *notebook = NULL;
-    if (!blob_read(store_blobs(runs->store), sha256, NOTEBOOK_BYTES_MAX, &text, err) || !notebook_parse(su_buf_str(&text), &notebook, err))
+    if (!blob_read(store_blobs(runs->store), sha256, NOTEBOOK_BYTES_MAX, &text, err) ||
+        !notebook_parse(su_buf_str(&text), &notebook, err))
         return su_prefix(err, "the run's notebook cannot be read");
     parameters_inject(notebook, live->parameters);
     struct recorder *recorder = recorder_new(su_take(notebook));
@@ -68,15 +69,17 @@ static bool load_notebook(struct runs *runs, struct live *live, const char *sha2
 static bool prepare(struct runs *runs, struct live *live, struct su_err *err)
 {
     char sha256[SU_SHA256_HEX];
-    return load_row(runs, live, sha256, err) && load_notebook(runs, live, sha256, err) && live_events_open(live, runs->events_dir, err);
+    return load_row(runs, live, sha256, err) && load_notebook(runs, live, sha256, err) &&
+           live_events_open(live, runs->events_dir, err);
 }
 
 static struct kernel_limits limits_of(const json_t *limits)
 {
-    return (struct kernel_limits){
-        .memory_bytes = (uint64_t)su_json_int(limits, "memory_mb", 0) << 20, .scratch_bytes = (uint64_t)su_json_int(limits, "scratch_mb", 0) << 20,
-        .output_bytes = (uint64_t)su_json_int(limits, "output_mb", 0) << 20, .processes = (uint32_t)su_json_int(limits, "processes", 0),
-        .time_s = (uint32_t)su_json_int(limits, "time_s", 0)};
+    return (struct kernel_limits){.memory_bytes = (uint64_t)su_json_int(limits, "memory_mb", 0) << 20,
+                                  .scratch_bytes = (uint64_t)su_json_int(limits, "scratch_mb", 0) << 20,
+                                  .output_bytes = (uint64_t)su_json_int(limits, "output_mb", 0) << 20,
+                                  .processes = (uint32_t)su_json_int(limits, "processes", 0),
+                                  .time_s = (uint32_t)su_json_int(limits, "time_s", 0)};
 }
 
 static bool start_kernel(struct runs *runs, struct live *live, struct su_err *err)
@@ -85,10 +88,15 @@ static bool start_kernel(struct runs *runs, struct live *live, struct su_err *er
     struct kernel_limits limits = limits_of(live->limits);
     if (runs->compute == NULL)
         return su_fail(err, SU_UNAVAILABLE, "this server runs no kernels");
-    if (!runs->tokens.issue(runs->tokens.arg, live->tenant, live->id, live->user, (int64_t)limits.time_s * 1000 + TOKEN_SLACK_MS, &token, err))
+    if (!runs->tokens.issue(runs->tokens.arg, live->tenant, live->id, live->user,
+                            (int64_t)limits.time_s * 1000 + TOKEN_SLACK_MS, &token, err))
         return su_prefix(err, "no token for the run");
-    const struct kernel_spec spec = {.id = live->kernel, .tenant = live->tenant, .limits = limits, .network = live->is_network, .token = token,
-        .label = live->notebook};
+    const struct kernel_spec spec = {.id = live->kernel,
+                                     .tenant = live->tenant,
+                                     .limits = limits,
+                                     .network = live->is_network,
+                                     .token = token,
+                                     .label = live->notebook};
     if (compute_kernel_start(runs->compute, &spec, err))
         return true;
     return err->code == SU_CONFLICT; /* it lives already: a start that a crash cut short */
@@ -257,7 +265,8 @@ static bool add_to_blob(void *arg, const void *data, size_t len, struct su_err *
 static bool gather_notebook(struct gathering *g, const json_t *notebook, struct su_err *err)
 {
     BLOB_AUTO_WRITER struct blob_writer *writer = NULL;
-    if (!blob_writer_open(store_blobs(g->runs->store), &writer, err) || !notebook_write(notebook, add_to_blob, writer, err))
+    if (!blob_writer_open(store_blobs(g->runs->store), &writer, err) ||
+        !notebook_write(notebook, add_to_blob, writer, err))
         return false;
     g->ending->executed_bytes = blob_writer_size(writer);
     if (!blob_writer_commit(writer, g->ending->executed_sha256, err))
@@ -302,8 +311,9 @@ static void sign_notebook(const struct live *live, json_t *notebook, const struc
         ours = json_object();
         json_object_set_new(metadata, "suricate", ours);
     }
-    json_object_set_new(ours, "run", json_pack("{s:s, s:s, s:I}", "id", live->id, "state", run_state_name(ending->state), "attempt",
-        (json_int_t)live->attempt));
+    json_object_set_new(ours, "run",
+                        json_pack("{s:s, s:s, s:I}", "id", live->id, "state", run_state_name(ending->state), "attempt",
+                                  (json_int_t)live->attempt));
 }
 
 /* A notebook without a kernelspec opens nowhere; it ran under ours. */
@@ -348,7 +358,9 @@ static char *result_text(struct live *live)
     char *text = su_json_text(result);
     if (strlen(text) <= RESULT_MAX)
         return text;
-    live_log(live, "the result has %zu bytes, more than the %d a run's record takes: it is in the executed notebook only", strlen(text), RESULT_MAX);
+    live_log(live,
+             "the result has %zu bytes, more than the %d a run's record takes: it is in the executed notebook only",
+             strlen(text), RESULT_MAX);
     free(text);
     return NULL;
 }
@@ -376,8 +388,12 @@ static void fill_ending(struct runs *runs, struct live *live, const struct run_e
 {
     int64_t now = su_now_ms();
     const json_t *error = live->recorder ? recorder_error(live->recorder) : NULL;
-    *ret = (struct run_ending){.tenant = live->tenant, .id = live->id, .state = end->state, .reason = end->reason, .started_ms = live->started_ms,
-        .ended_ms = now};
+    *ret = (struct run_ending){.tenant = live->tenant,
+                               .id = live->id,
+                               .state = end->state,
+                               .reason = end->reason,
+                               .started_ms = live->started_ms,
+                               .ended_ms = now};
     ret->progress = live->recorder ? recorder_progress(live->recorder) : (struct recorder_progress){.text = ""};
     ret->result = result_text(live);
     ret->error = error ? su_json_text(error) : NULL;
@@ -404,8 +420,9 @@ static bool write_down(struct runs *runs, struct live *live, const struct run_en
     fill_ending(runs, live, end, &ending);
     struct gathering g = {.runs = runs, .ending = &ending};
     json_t *executed = executed_notebook(live, &ending);
-    bool ok = (executed == NULL || (gather_notebook(&g, executed, err) && recorded_figures(executed, gather_figure, &g, err)))
-        && store_write(runs->store, write_end, &ending, err);
+    bool ok = (executed == NULL ||
+               (gather_notebook(&g, executed, err) && recorded_figures(executed, gather_figure, &g, err))) &&
+              store_write(runs->store, write_end, &ending, err);
     for (size_t i = 0; i < g.n_guards; i++)
         blob_writer_close(g.guards[i]);
     free(g.guards);

@@ -3,7 +3,9 @@
 
 #include "interact/notebook.h"
 
-#define CODE_CELL "{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":[\"x = 1\\n\",\"x\"],\"outputs\":[],\"execution_count\":null}"
+#define CODE_CELL                                                                                                      \
+    "{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"source\":[\"x = "                                          \
+    "1\\n\",\"x\"],\"outputs\":[],\"execution_count\":null}"
 #define NOTEBOOK(cells) "{\"nbformat\":4,\"nbformat_minor\":5,\"metadata\":{},\"cells\":[" cells "]}"
 
 static json_t *parse(const char *text)
@@ -18,10 +20,11 @@ static void writes_what_nbformat_writes(void **state)
 {
     SU_AUTO_JSON json_t *notebook = parse(NOTEBOOK(CODE_CELL));
     SU_AUTO_FREE char *text = notebook_text(notebook, NULL);
-    assert_string_equal(text,
-        "{\n \"cells\": [\n  {\n   \"cell_type\": \"code\",\n   \"execution_count\": null,\n   \"id\": \"a\",\n   \"metadata\": {},\n"
-        "   \"outputs\": [],\n   \"source\": [\n    \"x = 1\\n\",\n    \"x\"\n   ]\n  }\n ],\n \"metadata\": {},\n \"nbformat\": 4,\n"
-        " \"nbformat_minor\": 5\n}\n");
+    assert_string_equal(text, "{\n \"cells\": [\n  {\n   \"cell_type\": \"code\",\n   \"execution_count\": null,\n   "
+                              "\"id\": \"a\",\n   \"metadata\": {},\n"
+                              "   \"outputs\": [],\n   \"source\": [\n    \"x = 1\\n\",\n    \"x\"\n   ]\n  }\n ],\n "
+                              "\"metadata\": {},\n \"nbformat\": 4,\n"
+                              " \"nbformat_minor\": 5\n}\n");
 }
 
 static void a_second_write_changes_nothing(void **state)
@@ -39,12 +42,15 @@ static void a_second_write_changes_nothing(void **state)
 
 static void older_minors_get_ids_and_the_new_minor(void **state)
 {
-    SU_AUTO_JSON json_t *notebook = parse("{\"nbformat\":4,\"nbformat_minor\":2,\"metadata\":{\"orig_nbformat\":3,\"mine\":7},\"cells\":["
-        "{\"cell_type\":\"markdown\",\"metadata\":{\"trusted\":true},\"source\":[]},{\"cell_type\":\"raw\",\"metadata\":{},\"source\":\"x\"}]}");
+    SU_AUTO_JSON json_t *notebook =
+        parse("{\"nbformat\":4,\"nbformat_minor\":2,\"metadata\":{\"orig_nbformat\":3,\"mine\":7},\"cells\":["
+              "{\"cell_type\":\"markdown\",\"metadata\":{\"trusted\":true},\"source\":[]},{\"cell_type\":\"raw\","
+              "\"metadata\":{},\"source\":\"x\"}]}");
     json_t *cells = json_object_get(notebook, "cells"), *metadata = json_object_get(notebook, "metadata");
     assert_int_equal(su_json_int(notebook, "nbformat_minor", 0), 5);
     assert_int_equal(strlen(su_json_string(json_array_get(cells, 0), "id", "")), 8);
-    assert_string_not_equal(su_json_string(json_array_get(cells, 0), "id", ""), su_json_string(json_array_get(cells, 1), "id", ""));
+    assert_string_not_equal(su_json_string(json_array_get(cells, 0), "id", ""),
+                            su_json_string(json_array_get(cells, 1), "id", ""));
     assert_null(json_object_get(metadata, "orig_nbformat"));
     assert_int_equal(su_json_int(metadata, "mine", 0), 7);
     assert_null(json_object_get(json_object_get(json_array_get(cells, 0), "metadata"), "trusted"));
@@ -60,12 +66,14 @@ static void the_first_of_two_equal_ids_keeps_it(void **state)
 
 static void version_three_is_converted(void **state)
 {
-    SU_AUTO_JSON json_t *notebook = parse("{\"nbformat\":3,\"nbformat_minor\":0,\"metadata\":{\"name\":\"old\"},\"worksheets\":[{\"cells\":["
-        "{\"cell_type\":\"heading\",\"level\":2,\"metadata\":{},\"source\":[\"Title\"]},"
-        "{\"cell_type\":\"code\",\"language\":\"python\",\"metadata\":{},\"input\":[\"1+1\"],\"prompt_number\":3,\"collapsed\":false,\"outputs\":["
-        "{\"output_type\":\"pyout\",\"prompt_number\":3,\"text\":[\"2\"],\"metadata\":{}},"
-        "{\"output_type\":\"stream\",\"stream\":\"stderr\",\"text\":\"w\"},"
-        "{\"output_type\":\"pyerr\",\"ename\":\"E\",\"evalue\":\"v\",\"traceback\":[\"t\"]}]}]}]}");
+    SU_AUTO_JSON json_t *notebook =
+        parse("{\"nbformat\":3,\"nbformat_minor\":0,\"metadata\":{\"name\":\"old\"},\"worksheets\":[{\"cells\":["
+              "{\"cell_type\":\"heading\",\"level\":2,\"metadata\":{},\"source\":[\"Title\"]},"
+              "{\"cell_type\":\"code\",\"language\":\"python\",\"metadata\":{},\"input\":[\"1+1\"],\"prompt_number\":3,"
+              "\"collapsed\":false,\"outputs\":["
+              "{\"output_type\":\"pyout\",\"prompt_number\":3,\"text\":[\"2\"],\"metadata\":{}},"
+              "{\"output_type\":\"stream\",\"stream\":\"stderr\",\"text\":\"w\"},"
+              "{\"output_type\":\"pyerr\",\"ename\":\"E\",\"evalue\":\"v\",\"traceback\":[\"t\"]}]}]}]}");
     json_t *cells = json_object_get(notebook, "cells");
     assert_string_equal(su_json_string(json_array_get(cells, 0), "source", ""), "## Title");
     json_t *outputs = json_object_get(json_array_get(cells, 1), "outputs");
@@ -156,10 +164,14 @@ static void another_kernel_is_refused_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_what_nbformat_writes), cmocka_unit_test(a_second_write_changes_nothing),
-        cmocka_unit_test(older_minors_get_ids_and_the_new_minor), cmocka_unit_test(the_first_of_two_equal_ids_keeps_it),
-        cmocka_unit_test(version_three_is_converted), cmocka_unit_test(refusals_point_at_the_place),
-        cmocka_unit_test(nesting_past_the_limit_is_refused), cmocka_unit_test(json_types_stay_json_and_text_types_are_split),
+        cmocka_unit_test(writes_what_nbformat_writes),
+        cmocka_unit_test(a_second_write_changes_nothing),
+        cmocka_unit_test(older_minors_get_ids_and_the_new_minor),
+        cmocka_unit_test(the_first_of_two_equal_ids_keeps_it),
+        cmocka_unit_test(version_three_is_converted),
+        cmocka_unit_test(refusals_point_at_the_place),
+        cmocka_unit_test(nesting_past_the_limit_is_refused),
+        cmocka_unit_test(json_types_stay_json_and_text_types_are_split),
         cmocka_unit_test(another_kernel_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

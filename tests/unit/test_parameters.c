@@ -99,8 +99,28 @@ static void literals_are_read_as_python_reads_them(void **state)
         {"\"\"\"a\"b\"\"\"", "\"a\\\"b\""},
         {"''", "\"\""},
     };
-    static const char *const bad[] = {"", "x", "1 + 1", "f'a'", "b'a'", "{1, 2}", "{1: 2}", "[1 2]", "'a", "017", "1j", "[", "9223372036854775808",
-        "True1", "float('nan')", "1e999", "{'a' 1}", "lambda: 1", "r", "'\\ud800'", "-", "'''a''"};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "1 + 1",
+                                      "f'a'",
+                                      "b'a'",
+                                      "{1, 2}",
+                                      "{1: 2}",
+                                      "[1 2]",
+                                      "'a",
+                                      "017",
+                                      "1j",
+                                      "[",
+                                      "9223372036854775808",
+                                      "True1",
+                                      "float('nan')",
+                                      "1e999",
+                                      "{'a' 1}",
+                                      "lambda: 1",
+                                      "r",
+                                      "'\\ud800'",
+                                      "-",
+                                      "'''a''"};
     for (size_t i = 0; i < SU_COUNT(good); i++) {
         SU_AUTO_JSON json_t *value = NULL;
         if (!python_parse(su_str_of(good[i].text), &value))
@@ -141,11 +161,19 @@ static bool check_given(const char *source, const char *given, json_t **ret, str
 
 static void values_of_the_wrong_type_are_refused_by_name(void **state)
 {
-    static const struct { const char *source, *given, *part; } rows[] = {
-        {"n = 3", "{\"n\":\"3\"}", "\"n\" is of type int"}, {"n = 3", "{\"n\":2.5}", "was 2.5"}, {"n = 3", "{\"n\":true}", "type int"},
-        {"n = 3", "{\"n\":null}", "type int"}, {"f = 1.0", "{\"f\":\"x\"}", "type float"}, {"s = ''", "{\"s\":1}", "type str"},
-        {"b = True", "{\"b\":1}", "type bool"}, {"l = []", "{\"l\":{}}", "type list"}, {"d = {}", "{\"d\":[]}", "type dict"},
-        {"o: int = None", "{\"o\":\"x\"}", "int or null"}, {"passer = ''\ngame = 1", "{\"paser\":\"x\"}", "it takes: passer, game"},
+    static const struct { const char *source, *given, *part;
+    } rows[] = {
+        {"n = 3", "{\"n\":\"3\"}", "\"n\" is of type int"},
+        {"n = 3", "{\"n\":2.5}", "was 2.5"},
+        {"n = 3", "{\"n\":true}", "type int"},
+        {"n = 3", "{\"n\":null}", "type int"},
+        {"f = 1.0", "{\"f\":\"x\"}", "type float"},
+        {"s = ''", "{\"s\":1}", "type str"},
+        {"b = True", "{\"b\":1}", "type bool"},
+        {"l = []", "{\"l\":{}}", "type list"},
+        {"d = {}", "{\"d\":[]}", "type dict"},
+        {"o: int = None", "{\"o\":\"x\"}", "int or null"},
+        {"passer = ''\ngame = 1", "{\"paser\":\"x\"}", "it takes: passer, game"},
         {"print()", "{\"x\":1}", "takes no parameters"},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {
@@ -160,7 +188,8 @@ static void fitting_values_are_converted(void **state)
 {
     struct su_err err;
     SU_AUTO_JSON json_t *values = NULL;
-    check_ok(check_given("n = 3\nf = 1.5\no: str = None\nx = compute()", "{\"n\":4.0,\"f\":2,\"o\":null,\"x\":[1]}", &values, &err));
+    check_ok(check_given("n = 3\nf = 1.5\no: str = None\nx = compute()", "{\"n\":4.0,\"f\":2,\"o\":null,\"x\":[1]}",
+                         &values, &err));
     SU_AUTO_FREE char *text = su_json_text(values);
     assert_string_equal(text, "{\"n\":4,\"f\":2.0,\"o\":null,\"x\":[1]}");
 }
@@ -188,9 +217,12 @@ static void injection_follows_the_parameters_cell_and_replaces_an_old_one(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_every_form_of_line), cmocka_unit_test(literals_are_read_as_python_reads_them),
-        cmocka_unit_test(literals_are_written_as_papermill_writes_them), cmocka_unit_test(values_of_the_wrong_type_are_refused_by_name),
-        cmocka_unit_test(fitting_values_are_converted), cmocka_unit_test(injection_follows_the_parameters_cell_and_replaces_an_old_one),
+        cmocka_unit_test(finds_every_form_of_line),
+        cmocka_unit_test(literals_are_read_as_python_reads_them),
+        cmocka_unit_test(literals_are_written_as_papermill_writes_them),
+        cmocka_unit_test(values_of_the_wrong_type_are_refused_by_name),
+        cmocka_unit_test(fitting_values_are_converted),
+        cmocka_unit_test(injection_follows_the_parameters_cell_and_replaces_an_old_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,10 @@
 
 static json_t *notebook_of(const char *declaration, const char *parameters)
 {
-    json_t *notebook = json_pack("{s:i, s:i, s:{s:{}}, s:[]}", "nbformat", 4, "nbformat_minor", 5, "metadata", "suricate", "cells");
-    json_object_set_new(json_object_get(json_object_get(notebook, "metadata"), "suricate"), "recipe", json_loads(declaration, JSON_DECODE_ANY, NULL));
+    json_t *notebook =
+        json_pack("{s:i, s:i, s:{s:{}}, s:[]}", "nbformat", 4, "nbformat_minor", 5, "metadata", "suricate", "cells");
+    json_object_set_new(json_object_get(json_object_get(notebook, "metadata"), "suricate"), "recipe",
+                        json_loads(declaration, JSON_DECODE_ANY, NULL));
     json_array_append_new(json_object_get(notebook, "cells"), notebook_code_cell(su_str_of(parameters), "parameters"));
     return notebook;
 }
@@ -109,8 +111,10 @@ static void a_long_reason_is_cut_between_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_complete_declaration_is_taken), cmocka_unit_test(what_is_missing_is_named),
-        cmocka_unit_test(a_table_fits_by_names_and_types_or_by_counts), cmocka_unit_test(a_long_reason_is_cut_between_characters),
+        cmocka_unit_test(a_complete_declaration_is_taken),
+        cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(a_table_fits_by_names_and_types_or_by_counts),
+        cmocka_unit_test(a_long_reason_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,12 +41,15 @@ static void stream(struct play *play, const char *cell, const char *name, const 
 
 static void display(struct play *play, const char *cell, const char *type, const char *id, const char *text)
 {
-    message(play, cell, type, json_pack("{s:{s:s}, s:{}, s:{s:s*}}", "data", "text/plain", text, "metadata", "transient", "display_id", id));
+    message(
+        play, cell, type,
+        json_pack("{s:{s:s}, s:{}, s:{s:s*}}", "data", "text/plain", text, "metadata", "transient", "display_id", id));
 }
 
 static void cell_start(struct play *play, const char *cell)
 {
-    SU_AUTO_JSON json_t *event = json_pack("{s:s, s:s, s:s}", "event", "cell_start", "cell", cell, "at", "2026-01-02T03:04:05.000Z");
+    SU_AUTO_JSON json_t *event =
+        json_pack("{s:s, s:s, s:s}", "event", "cell_start", "cell", cell, "at", "2026-01-02T03:04:05.000Z");
     recorder_add(play->recorder, event);
 }
 
@@ -71,7 +74,8 @@ static void check_text(const char *const *chunks, const char *expected)
     for (; *chunks; chunks++)
         stream(&play, "c0", "stdout", *chunks);
     SU_AUTO_JSON json_t *done = recorder_finish(play.recorder);
-    const json_t *output = json_array_get(json_object_get(json_array_get(json_object_get(done, "cells"), 0), "outputs"), 0);
+    const json_t *output =
+        json_array_get(json_object_get(json_array_get(json_object_get(done, "cells"), 0), "outputs"), 0);
     assert_string_equal(su_json_string(output, "text", "?"), expected);
 }
 
@@ -109,8 +113,10 @@ static void an_update_rewrites_its_display_in_every_cell_and_adds_none(void **st
     display(&play, "c1", "update_display_data", "d", "three");
     display(&play, "c1", "update_display_data", "unknown", "four");
     SU_AUTO_FREE char *first = outputs_of(&play, 0);
-    SU_AUTO_JSON json_t *second = json_incref(json_object_get(json_array_get(json_object_get(play.notebook, "cells"), 1), "outputs"));
-    assert_string_equal(first, "[{\"output_type\":\"display_data\",\"data\":{\"text/plain\":\"three\"},\"metadata\":{}}]");
+    SU_AUTO_JSON json_t *second =
+        json_incref(json_object_get(json_array_get(json_object_get(play.notebook, "cells"), 1), "outputs"));
+    assert_string_equal(first,
+                        "[{\"output_type\":\"display_data\",\"data\":{\"text/plain\":\"three\"},\"metadata\":{}}]");
     SU_AUTO_FREE char *text = su_json_text(second);
     assert_string_equal(first, text);
 }
@@ -133,8 +139,10 @@ static void clear_output_clears_at_once_or_at_the_next_output(void **state)
 static void a_result_and_progress_are_picked_up(void **state)
 {
     AUTO_PLAY play = play_new(2);
-    message(&play, "c0", "display_data", json_pack("{s:{s:{s:i}, s:s}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 1, "text/plain", "r", "metadata"));
-    message(&play, "c0", "display_data", json_pack("{s:{s:{s:i}}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 2, "metadata"));
+    message(&play, "c0", "display_data",
+            json_pack("{s:{s:{s:i}, s:s}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 1, "text/plain", "r", "metadata"));
+    message(&play, "c0", "display_data",
+            json_pack("{s:{s:{s:i}}, s:{}}", "data", RECORDER_MIME_RESULT, "a", 2, "metadata"));
     message(&play, "c0", "display_data",
             json_pack("{s:{s:{s:f, s:s}}, s:{}}", "data", RECORDER_MIME_PROGRESS, "fraction", 0.25, "text", "half way",
                       "metadata"));
@@ -157,7 +165,9 @@ static void an_error_is_the_runs_unless_the_cell_allows_it(void **state)
     for (int i = 0; i < 2; i++) {
         const char *id = i ? "c1" : "c0";
         cell_start(&play, id);
-        message(&play, id, "error", json_pack("{s:s, s:s, s:[s]}", "ename", "ValueError", "evalue", i ? "second" : "first", "traceback", "line"));
+        message(&play, id, "error",
+                json_pack("{s:s, s:s, s:[s]}", "ename", "ValueError", "evalue", i ? "second" : "first", "traceback",
+                          "line"));
         cell_end(&play, id, "error");
     }
     assert_string_equal(su_json_string(recorder_error(play.recorder), "evalue", ""), "second");
@@ -179,13 +189,16 @@ static void timing_and_counts_are_written(void **state)
     cell_end(&play, "c0", "ok");
     assert_int_equal(recorder_progress(play.recorder).cells_done, 1);
     SU_AUTO_JSON json_t *done = recorder_finish(play.recorder);
-    const json_t *cell = json_array_get(json_object_get(done, "cells"), 0), *metadata = json_object_get(cell, "metadata");
+    const json_t *cell = json_array_get(json_object_get(done, "cells"), 0),
+                 *metadata = json_object_get(cell, "metadata");
     assert_int_equal(su_json_int(cell, "execution_count", 0), 7);
-    assert_string_equal(su_json_string(json_object_get(metadata, "execution"), "iopub.status.idle", ""), "2026-01-02T03:04:06.500Z");
+    assert_string_equal(su_json_string(json_object_get(metadata, "execution"), "iopub.status.idle", ""),
+                        "2026-01-02T03:04:06.500Z");
     assert_true(su_json_number(json_object_get(metadata, "papermill"), "duration", 0) == 1.5);
     assert_string_equal(su_json_string(json_object_get(metadata, "papermill"), "status", ""), "completed");
     const json_t *second = json_array_get(json_object_get(done, "cells"), 1);
-    assert_string_equal(su_json_string(json_object_get(json_object_get(second, "metadata"), "papermill"), "status", ""), "pending");
+    assert_string_equal(su_json_string(json_object_get(json_object_get(second, "metadata"), "papermill"), "status", ""),
+                        "pending");
     struct su_err err;
     check_ok(notebook_check(done, &err));
 }
@@ -216,7 +229,8 @@ static void the_snapshot_is_the_same_before_and_after_the_end(void **state)
     SU_AUTO_JSON json_t *done = recorder_finish(play.recorder);
     SU_AUTO_BUF struct su_buf after = SU_BUF(10000);
     recorded_outputs(done, &after);
-    SU_AUTO_JSON json_t *a = json_loads(su_buf_str(&before).ptr, 0, NULL), *b = json_loads(su_buf_str(&after).ptr, 0, NULL);
+    SU_AUTO_JSON json_t *a = json_loads(su_buf_str(&before).ptr, 0, NULL),
+                        *b = json_loads(su_buf_str(&after).ptr, 0, NULL);
     assert_non_null(a);
     assert_true(json_equal(a, b));
     assert_int_equal(json_array_size(json_object_get(a, "cells")), 2);
@@ -231,7 +245,8 @@ static bool note_figure(void *arg, const struct recorded_figure *figure, struct 
 static void figures_are_numbered_by_output(void **state)
 {
     AUTO_PLAY play = play_new(2);
-    message(&play, "c0", "display_data", json_pack("{s:{s:s, s:s}, s:{}}", "data", "image/png", "QUI=", "image/svg+xml", "<svg/>", "metadata"));
+    message(&play, "c0", "display_data",
+            json_pack("{s:{s:s, s:s}, s:{}}", "data", "image/png", "QUI=", "image/svg+xml", "<svg/>", "metadata"));
     display(&play, "c0", "display_data", NULL, "no figure");
     message(&play, "c1", "display_data", json_pack("{s:{s:s}, s:{}}", "data", "image/svg+xml", "<svg/>", "metadata"));
     SU_AUTO_JSON json_t *done = recorder_finish(play.recorder);
@@ -243,7 +258,9 @@ static void figures_are_numbered_by_output(void **state)
 
 static void base64_is_read_with_and_without_line_ends(void **state)
 {
-    static const struct { const char *text, *bytes; } good[] = {{"", ""}, {"QQ==", "A"}, {"QUI=", "AB"}, {"QUJD\nRA==\n", "ABCD"}, {"QUJD", "ABC"}};
+    static const struct {
+        const char *text, *bytes;
+    } good[] = {{"", ""}, {"QQ==", "A"}, {"QUI=", "AB"}, {"QUJD\nRA==\n", "ABCD"}, {"QUJD", "ABC"}};
     for (size_t i = 0; i < SU_COUNT(good); i++) {
         char *data;
         size_t len;
@@ -310,13 +327,19 @@ static void a_million_small_pieces_are_recorded_in_linear_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_of_one_name_are_merged), cmocka_unit_test(returns_and_backspaces_are_applied),
+        cmocka_unit_test(streams_of_one_name_are_merged),
+        cmocka_unit_test(returns_and_backspaces_are_applied),
         cmocka_unit_test(an_update_rewrites_its_display_in_every_cell_and_adds_none),
-        cmocka_unit_test(clear_output_clears_at_once_or_at_the_next_output), cmocka_unit_test(a_result_and_progress_are_picked_up),
-        cmocka_unit_test(an_error_is_the_runs_unless_the_cell_allows_it), cmocka_unit_test(leaving_with_nothing_or_zero_is_no_error),
-        cmocka_unit_test(timing_and_counts_are_written), cmocka_unit_test(blank_and_skipped_cells_are_not_run),
-        cmocka_unit_test(the_snapshot_is_the_same_before_and_after_the_end), cmocka_unit_test(figures_are_numbered_by_output),
-        cmocka_unit_test(base64_is_read_with_and_without_line_ends), cmocka_unit_test(nonsense_is_survived),
+        cmocka_unit_test(clear_output_clears_at_once_or_at_the_next_output),
+        cmocka_unit_test(a_result_and_progress_are_picked_up),
+        cmocka_unit_test(an_error_is_the_runs_unless_the_cell_allows_it),
+        cmocka_unit_test(leaving_with_nothing_or_zero_is_no_error),
+        cmocka_unit_test(timing_and_counts_are_written),
+        cmocka_unit_test(blank_and_skipped_cells_are_not_run),
+        cmocka_unit_test(the_snapshot_is_the_same_before_and_after_the_end),
+        cmocka_unit_test(figures_are_numbered_by_output),
+        cmocka_unit_test(base64_is_read_with_and_without_line_ends),
+        cmocka_unit_test(nonsense_is_survived),
         cmocka_unit_test(a_million_small_pieces_are_recorded_in_linear_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

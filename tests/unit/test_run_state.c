@@ -51,7 +51,8 @@ static void every_cause_has_its_end(void **state)
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {
         SU_AUTO_JSON json_t *ended = json_pack("{s:s, s:s}", "cause", rows[i].cause, "detail", rows[i].detail);
-        SU_AUTO_JSON json_t *error = rows[i].ename ? json_pack("{s:s, s:s}", "ename", rows[i].ename, "evalue", "why") : NULL;
+        SU_AUTO_JSON json_t *error =
+            rows[i].ename ? json_pack("{s:s, s:s}", "ename", rows[i].ename, "evalue", "why") : NULL;
         struct run_end end = run_end_of(ended, error);
         assert_int_equal(end.state, rows[i].state);
         assert_non_null(strstr(end.reason, rows[i].reason));
@@ -80,8 +81,11 @@ static void a_long_reason_stays_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(final_states_are_followed_by_nothing), cmocka_unit_test(legal_transitions), cmocka_unit_test(names_are_read_back),
-        cmocka_unit_test(every_cause_has_its_end), cmocka_unit_test(a_lost_keeper_is_retried_while_retries_are_left),
+        cmocka_unit_test(final_states_are_followed_by_nothing),
+        cmocka_unit_test(legal_transitions),
+        cmocka_unit_test(names_are_read_back),
+        cmocka_unit_test(every_cause_has_its_end),
+        cmocka_unit_test(a_lost_keeper_is_retried_while_retries_are_left),
         cmocka_unit_test(a_long_reason_stays_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
