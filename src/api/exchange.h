@@ -59,7 +59,7 @@ struct upload {
     bool is_working;                /* a worker has `work` */
     bool edge_waits;                /* the edge is suspended until a worker took `fill` */
     bool is_complete;               /* the last byte is in fill or work */
-    bool has_failed;                /* reply holds the error */
+    _Atomic bool has_failed;        /* reply holds the error; never taken back */
     bool is_whole;                  /* small: nothing runs before the whole body is here */
 };
 

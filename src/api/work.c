@@ -198,7 +198,8 @@ static enum next add_done(struct request *request, bool failed, bool *ret_resume
 {
     struct upload *upload = &request->upload;
     SU_LOCKED(&request->server->lock);
-    upload->has_failed = failed;
+    if (failed)
+        upload->has_failed = true;
     upload->work.len = 0;
     *ret_resume = false;
     if (request->is_abandoned)
@@ -210,8 +211,10 @@ static enum next add_done(struct request *request, bool failed, bool *ret_resume
         *ret_resume = upload->edge_waits;
         upload->edge_waits = false;
         if (!failed && upload->fill.len) {
-            upload->has_failed = !work_swap(request);
-            *ret_resume |= upload->has_failed;
+            bool is_closing = !work_swap(request);
+            if (is_closing)
+                upload->has_failed = true;
+            *ret_resume |= is_closing;
         }
     }
     return NEXT_NOTHING;

@@ -96,6 +96,7 @@ static struct task *turn(struct writer *writer, struct task *first)
                 task->err = err;
             }
     }
+    SU_LOCKED(&writer->lock);
     writer->stats.commit_ns_total += (uint64_t)(su_mono_ns() - began);
     writer->stats.commits++;
     return first;
