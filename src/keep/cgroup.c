@@ -51,7 +51,12 @@ static void open_part(char *path, size_t size, const json_t *spec, const char *k
     *path = 0;
     if (!*parent) return;
     snprintf(path, size, "%s/%s", parent, name);
-    if (mkdir(path, 0755) < 0 && errno != EEXIST) *path = 0;
+    for (int i = 0; i < 3 && mkdir(path, 0755) < 0; i++) {
+        if (errno == EEXIST) return;
+        if (errno != ENOENT) break;
+        mkdir(parent, 0755); /* the last kernel before us took it away */
+    }
+    if (access(path, W_OK) < 0) *path = 0;
 }
 
 void cgroup_open(struct cgroup *group, const json_t *spec, const char *name) {
@@ -135,10 +140,20 @@ void cgroup_kill(const struct cgroup *group) {
     kill_all_in(*group->pids ? group->pids : group->memory);
 }
 
+/* The folder of all our kernels goes with the last of them: the server may be gone by then. v2's stays, for its settings. */
+static void remove_parent(const char *path) {
+    char parent[256];
+    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
+    rmdir(parent);
+}
+
 bool cgroup_remove(const struct cgroup *group) {
     const char *parts[] = {group->memory, group->pids, group->cpu, group->cpuacct};
     bool ok = true;
-    for (size_t i = 0; i < SU_COUNT(parts); i++)
-        if (*parts[i] && rmdir(parts[i]) < 0 && errno != ENOENT) ok = false;
+    for (size_t i = 0; i < SU_COUNT(parts); i++) {
+        if (!*parts[i]) continue;
+        if (rmdir(parts[i]) < 0 && errno != ENOENT) ok = false;
+        else if (group->version == 1) remove_parent(parts[i]);
+    }
     return ok;
 }

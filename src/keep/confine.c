@@ -63,7 +63,7 @@ static void fence_files(const json_t *spec) {
     allow_parent(rules, su_json_string(spec, "kernels_dir", ""), rights);
     allow_parent(rules, su_json_string(spec, "kernel_dir", ""), rights);
     allow_parent(rules, su_json_string(spec, "socket", ""), rights);
-    for (size_t i = 0; i < SU_COUNT(groups); i++) allow(rules, su_json_string(json_object_get(spec, "cgroup"), groups[i], ""), rights);
+    for (size_t i = 0; i < SU_COUNT(groups); i++) allow_parent(rules, su_json_string(json_object_get(spec, "cgroup"), groups[i], ""), rights);
     allow(rules, "/proc", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
     allow(rules, "/dev", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
     syscall(SYS_landlock_restrict_self, rules, 0);
