@@ -19,7 +19,7 @@ static const char *const output_names[OUTPUT_KIND_COUNT] = {"stream", "display_d
 
 struct output {
     enum output_kind kind;
-    char stream[16];            /* OUTPUT_STREAM: its name */
+    const char *stream;         /* OUTPUT_STREAM: "stdout" or "stderr" */
     struct su_buf text;         /*   and text, \r and \b applied */
     bool has_return;            /*   a \r at the end waits for what follows */
     struct display *display;    /* OUTPUT_DISPLAY, OUTPUT_RESULT; owned by the recorder */
@@ -27,6 +27,7 @@ struct output {
     json_t *error;              /* OUTPUT_ERROR */
 };
 
+enum { TIME_SIZE = 40 };
 enum cell_status { CELL_PENDING, CELL_RUNNING, CELL_OK, CELL_ERROR, CELL_ABORTED, CELL_STATUS_COUNT };
 static const char *const status_names[CELL_STATUS_COUNT] = {"pending", "running", "ok", "error", "aborted"};
 static const char *const papermill_names[CELL_STATUS_COUNT] = {"pending", "running", "completed", "failed", "pending"};
@@ -38,7 +39,7 @@ struct cell {
     bool runs, allows_error, clears_next;
     enum cell_status status;
     int64_t count;              /* 0: none yet */
-    char started_at[40], ended_at[40];
+    char started_at[TIME_SIZE], ended_at[TIME_SIZE];
     int64_t first_seq, last_seq; /* of the events that touched it */
     struct output *outputs;
     size_t n_outputs, capacity;
@@ -234,13 +235,13 @@ static struct output *output_new(struct cell *cell, enum output_kind kind)
 static void add_stream(struct cell *cell, const json_t *content)
 {
     const json_t *text = json_object_get(content, "text");
-    const char *name = su_json_string(content, "name", "stdout");
+    const char *name = strcmp(su_json_string(content, "name", ""), "stderr") == 0 ? "stderr" : "stdout";
     if (!json_is_string(text) || json_string_length(text) == 0)
         return;
     struct output *last = cell->n_outputs && !cell->clears_next ? &cell->outputs[cell->n_outputs - 1] : NULL;
-    if (last == NULL || last->kind != OUTPUT_STREAM || strncmp(last->stream, name, sizeof last->stream - 1) != 0) {
+    if (last == NULL || last->kind != OUTPUT_STREAM || strcmp(last->stream, name) != 0) {
         last = output_new(cell, OUTPUT_STREAM);
-        snprintf(last->stream, sizeof last->stream, "%s", name);
+        last->stream = name;
     }
     stream_add(last, (struct su_str){json_string_value(text), json_string_length(text)});
 }
@@ -404,11 +405,21 @@ static void note_error(struct recorder *r, struct cell *cell)
     json_object_set_new(r->error, "cell", json_string(cell->id));
 }
 
+/* A time as the keeper gave it; what can be none is left out. */
+static void take_time(char time[static TIME_SIZE], const char *text)
+{
+    size_t len = strlen(text);
+    bool is_time = len < TIME_SIZE && strspn(text, "0123456789-:.TZ+") == len;
+    memmove(time, is_time ? text : "", is_time ? len + 1 : 1); /* text may be time itself */
+}
+
 static void begin_cell(struct cell *cell, const json_t *event)
 {
+    if (cell->status != CELL_PENDING) /* a cell runs once */
+        return;
     cell->status = CELL_RUNNING;
     cell->count = su_json_int(event, "execution_count", cell->count);
-    snprintf(cell->started_at, sizeof cell->started_at, "%s", su_json_string(event, "at", ""));
+    take_time(cell->started_at, su_json_string(event, "at", ""));
 }
 
 static void end_cell(struct recorder *r, struct cell *cell, const json_t *event)
@@ -417,10 +428,9 @@ static void end_cell(struct recorder *r, struct cell *cell, const json_t *event)
     bool was_over = cell->status > CELL_RUNNING;
     cell->status = strcmp(status, "error") == 0 ? CELL_ERROR : strcmp(status, "aborted") == 0 ? CELL_ABORTED : CELL_OK;
     cell->count = su_json_int(event, "execution_count", cell->count);
-    snprintf(cell->started_at, sizeof cell->started_at, "%s", su_json_string(event, "started_at", cell->started_at));
-    snprintf(cell->ended_at, sizeof cell->ended_at, "%s",
-             su_json_string(event, "ended_at", su_json_string(event, "at", "")));
-    if (!was_over)
+    take_time(cell->started_at, su_json_string(event, "started_at", cell->started_at));
+    take_time(cell->ended_at, su_json_string(event, "ended_at", su_json_string(event, "at", "")));
+    if (!was_over && cell->runs)
         r->cells_done++;
     if (cell->status == CELL_ERROR)
         note_error(r, cell);
