@@ -218,6 +218,17 @@ bool object_open(struct objects *objects, const struct object_key *key, struct o
     return true;
 }
 
+bool object_small(struct objects *objects, const struct object_info *info, char **ret, struct su_err *err)
+{
+    return blob_small(store_blobs(objects->store), info->sha256, info->size, ret, err);
+}
+
+bool object_content(struct objects *objects, const struct object_info *info, int *ret_fd, struct su_err *err)
+{
+    uint64_t size;
+    return blob_open(store_blobs(objects->store), info->sha256, ret_fd, &size, err);
+}
+
 bool object_read(struct objects *objects, const struct object_key *key, size_t max,
                  struct object_info *ret, struct su_buf *ret_content, struct su_err *err)
 {

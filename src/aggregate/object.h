@@ -119,6 +119,12 @@ bool object_open(struct objects *objects, const struct object_key *key, struct o
 bool object_read(struct objects *objects, const struct object_key *key, size_t max,
                  struct object_info *ret, struct su_buf *ret_content, struct su_err *err);
 
+/* The content of a small version (≤ OBJECT_SMALL_MAX bytes) that object_get told of; *ret is freed by the caller. */
+enum { OBJECT_SMALL_MAX = 16 * 1024 };
+bool object_small(struct objects *objects, const struct object_info *info, char **ret, struct su_err *err);
+/* As object_get gives it: a descriptor of the content; the caller closes it. */
+bool object_content(struct objects *objects, const struct object_info *info, int *ret_fd, struct su_err *err);
+
 struct object_page { struct object_info *items; size_t count; char *next; /* cursor, NULL at the end */ };
 void object_page_done(struct object_page *page);
 #define OBJECT_AUTO_PAGE SU_CLEANUP(object_page_done)

@@ -141,6 +141,8 @@ void reply_empty(struct reply *reply, int status);                              
  * If-Range, If-None-Match (304) and HEAD by itself; etag (with or without its
  * quotes) may be NULL. */
 void reply_file(struct request *request, struct reply *reply, int fd, uint64_t size, const char *type, const char *etag);
+/* The same for bytes in memory: takes data, which is freed with free(). */
+void reply_content(struct request *request, struct reply *reply, char *data, size_t size, const char *type, const char *etag);
 /* RFC 9457 problem of err; headers set before are dropped. */
 void reply_error(struct reply *reply, const struct su_err *err);
 /* Add a header; control characters in the value become spaces. */

@@ -50,12 +50,32 @@ static void reply_info(struct reply *reply, int status, const struct object_info
     reply_json(reply, status, object_info_json(info));
 }
 
+/* What a browser shows without running anything; the rest is saved, not opened. */
+static bool is_harmless(const char *type)
+{
+    static const char *const types[] = {"text/plain", "text/csv", "application/json", "application/x-ndjson", "image/png", "image/jpeg"};
+    for (size_t i = 0; i < SU_COUNT(types); i++)
+        if (strncmp(type, types[i], strlen(types[i])) == 0 && strchr("; ", type[strlen(types[i])]))
+            return true;
+    return false;
+}
+
+static bool content_of(struct request *request, const struct object_info *info, int *ret_fd, char **ret_small, struct su_err *err)
+{
+    struct objects *objects = request_services(request)->objects;
+    if (info->size <= OBJECT_SMALL_MAX)
+        return object_small(objects, info, ret_small, err);
+    return object_content(objects, info, ret_fd, err);
+}
+
 static void view_content(struct request *request, struct reply *reply, const struct object_key *key)
 {
     struct su_err err;
     OBJECT_AUTO_INFO struct object_info info = {0};
-    int fd;
-    if (!object_open(request_services(request)->objects, key, &info, &fd, &err)) {
+    int fd = -1;
+    char *small = NULL;
+    if (!object_get(request_services(request)->objects, key, &info, &err) ||
+        !content_of(request, &info, &fd, &small, &err)) {
         reply_error(reply, &err);
         return;
     }
@@ -64,7 +84,12 @@ static void view_content(struct request *request, struct reply *reply, const str
     reply_header(reply, "X-Suricate-SHA256", "%s", info.sha256);
     /* Somebody's HTML or SVG must not run as ours. */
     reply_header(reply, "Content-Security-Policy", "default-src 'none'; sandbox");
-    reply_file(request, reply, fd, info.size, info.type, info.etag);
+    if (!is_harmless(info.type))
+        reply_header(reply, "Content-Disposition", "attachment");
+    if (small)
+        reply_content(request, reply, small, info.size, info.type, info.etag);
+    else
+        reply_file(request, reply, fd, info.size, info.type, info.etag);
 }
 
 static void view_info(struct request *request, struct reply *reply, const struct object_key *key)

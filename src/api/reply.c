@@ -117,7 +117,6 @@ void reply_error(struct reply *reply, const struct su_err *err)
 
 /* ------------------------------------------------------------- files */
 
-enum { SMALL_FILE = 16 * 1024 };
 enum range { RANGE_NONE, RANGE_PART, RANGE_BAD };
 
 /* One range of bytes=…; several, or another unit, are ignored as RFC 9110 allows. */
@@ -161,55 +160,61 @@ static bool if_range_holds(const struct request *request, const char *etag)
     return su_str_equal((struct su_str){tag.ptr + 1, tag.len - 2}, wanted);
 }
 
-/* What fits into one packet or a few goes with the headers in one call; the rest by sendfile. */
-static void send_file(struct reply *reply, int status, const char *type, int fd, uint64_t offset, uint64_t length)
-{
-    if (length <= SMALL_FILE) {
-        char *data = malloc(length + 1);
-        su_assert(data != NULL);
-        ssize_t got = pread(fd, data, length, (off_t)offset);
-        if (got == (ssize_t)length) {
-            close(fd);
-            reply_take(reply, status, type, data, length);
-            return;
-        }
-        free(data);     /* let sendfile find out what is the matter */
-    }
-    su_assert(reply->kind == REPLY_NONE);
-    reply->kind = REPLY_FILE;
-    reply->status = status;
-    reply->type = su_arena_strdup(reply->request->arena, type);
-    reply->fd = fd;
-    reply->offset = offset;
-    reply->length = length;
-}
-
-void reply_file(struct request *request, struct reply *reply, int fd, uint64_t size, const char *type, const char *etag)
+/* What of [0,size) is asked for.  False: nothing, and the reply says why (304, 416). */
+struct piece { uint64_t offset, length; int status; };
+static bool piece_of(struct request *request, struct reply *reply, uint64_t size, const char *etag, struct piece *ret)
 {
     const char *header = request_header(request, "Range");
-    uint64_t first = 0, last = size ? size - 1 : 0;
+    uint64_t first = 0, last = 0;
     if (request_is_fresh(request, etag)) {
-        close(fd);
         reply_empty(reply, 304);
         reply_etag(reply, etag);
-        return;
+        return false;
     }
     enum range range = header && if_range_holds(request, etag) ? range_parse(header, size, &first, &last) : RANGE_NONE;
     if (range == RANGE_BAD) {
         struct su_err err;
-        close(fd);
         su_fail_slug(&err, "range-not-satisfiable", "Range: the object has %llu bytes", (unsigned long long)size);
         reply_error(reply, &err);
         reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)size);
+        return false;
+    }
+    *ret = (struct piece){.length = size, .status = 200};
+    add_header(reply, "Accept-Ranges", "bytes");
+    reply_etag(reply, etag);
+    if (range == RANGE_PART) {
+        *ret = (struct piece){first, last - first + 1, 206};
+        reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last,
+                     (unsigned long long)size);
+    }
+    return true;
+}
+
+void reply_file(struct request *request, struct reply *reply, int fd, uint64_t size, const char *type, const char *etag)
+{
+    struct piece piece;
+    if (!piece_of(request, reply, size, etag, &piece)) {
+        close(fd);
         return;
     }
-    send_file(reply, range == RANGE_PART ? 206 : 200, type, fd, range == RANGE_PART ? first : 0,
-              range == RANGE_PART ? last - first + 1 : size);
-    add_header(reply, "Accept-Ranges", "bytes");
-    if (range == RANGE_PART)
-        reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)first,
-                     (unsigned long long)last, (unsigned long long)size);
-    reply_etag(reply, etag);
+    su_assert(reply->kind == REPLY_NONE);
+    reply->kind = REPLY_FILE;
+    reply->status = piece.status;
+    reply->type = su_arena_strdup(request->arena, type);
+    reply->fd = fd;
+    reply->offset = piece.offset;
+    reply->length = piece.length;
+}
+
+void reply_content(struct request *request, struct reply *reply, char *data, size_t size, const char *type, const char *etag)
+{
+    struct piece piece;
+    if (!piece_of(request, reply, size, etag, &piece)) {
+        free(data);
+        return;
+    }
+    memmove(data, data + piece.offset, piece.length);
+    reply_take(reply, piece.status, type, data, piece.length);
 }
 
 /* ----------------------------------------------------- waiting, events */

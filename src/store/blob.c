@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "blob_cache.h"
 
 /* Start writing back early, so that the sync at the end finds little to do. */
 enum { WRITE_BACK_BYTES = 8 << 20 };
@@ -21,6 +22,7 @@ struct guard { struct guard *next; char sha256[SU_SHA256_HEX]; };
 
 struct blobs {
     char *dir;
+    struct blob_cache *cache;
     struct su_lock lock;    /* names, guards and holds */
     struct guard *guards;
     int holds;
@@ -43,6 +45,7 @@ bool blobs_open(const char *dir, struct blobs **ret, struct su_err *err)
         return false;
     struct blobs *blobs = su_alloc(sizeof *blobs);
     blobs->dir = su_take(path);
+    blobs->cache = blob_cache_new();
     su_lock_init(&blobs->lock);
     *ret = blobs;
     return true;
@@ -54,6 +57,7 @@ void blobs_close(struct blobs *blobs)
         return;
     su_assert(!blobs->guards);
     su_lock_done(&blobs->lock);
+    blob_cache_free(blobs->cache);
     free(blobs->dir);
     free(blobs);
 }
@@ -219,6 +223,23 @@ bool blob_read(struct blobs *blobs, const char *sha256, size_t max, struct su_bu
     return su_file_read(path, max, ret, err);
 }
 
+bool blob_small(struct blobs *blobs, const char *sha256, size_t size, char **ret, struct su_err *err)
+{
+    su_assert(is_digest(sha256) && size <= BLOB_SMALL_MAX);
+    char *content = blob_cache_get(blobs->cache, sha256, size);
+    SU_AUTO_BUF struct su_buf text = SU_BUF(BLOB_SMALL_MAX);
+    if (!content) {
+        if (!blob_read(blobs, sha256, BLOB_SMALL_MAX, &text, err))
+            return false;
+        if (text.len != size)
+            return su_fail(err, SU_INTERNAL, "content %.12s… has %zu bytes instead of %zu", sha256, text.len, size);
+        blob_cache_put(blobs->cache, sha256, su_buf_str(&text));
+        content = su_buf_take(&text, &size);
+    }
+    *ret = content;
+    return true;
+}
+
 bool blob_remove(struct blobs *blobs, const char *sha256, bool (*is_used)(void *arg, const char *sha256), void *arg, struct su_err *err)
 {
     su_assert(is_digest(sha256));
@@ -226,6 +247,7 @@ bool blob_remove(struct blobs *blobs, const char *sha256, bool (*is_used)(void *
     SU_LOCKED(&blobs->lock);
     if (blobs->holds || is_guarded(blobs, sha256) || is_used(arg, sha256))
         return true;
+    blob_cache_drop(blobs->cache, sha256);
     if (unlink(path) < 0 && errno != ENOENT)
         return su_fail_errno(err, errno, "cannot remove content %.12s…", sha256);
     return true;

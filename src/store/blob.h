@@ -36,6 +36,9 @@ bool blob_open(struct blobs *blobs, const char *sha256, int *ret_fd, uint64_t *r
 bool blob_read(struct blobs *blobs, const char *sha256, size_t max, struct su_buf *ret, struct su_err *err);
 /* Unlinks, unless a writer guards the same content (then it stays, true). `is_used` is asked under the guard lock. */
 bool blob_remove(struct blobs *blobs, const char *sha256, bool (*is_used)(void *arg, const char *sha256), void *arg, struct su_err *err);
+/* Whole content of a blob of known size ≤ BLOB_SMALL_MAX; *ret is freed by the caller.  The last ones read stay in memory. */
+enum { BLOB_SMALL_MAX = 16 * 1024 };
+bool blob_small(struct blobs *blobs, const char *sha256, size_t size, char **ret, struct su_err *err);
 /* Path below the data directory, for links in a backup. */
 void blob_path(const char *sha256, char ret_path[static 80]);
 /* While held (a backup is linking files) nothing is unlinked; what should have been stays until it is asked for again. */

@@ -94,6 +94,26 @@ static void removal_waits_for_nobody_but_respects_guards_users_and_holds(void **
     blobs_close(blobs);
 }
 
+static void small_contents_are_read_whole_from_memory_too_until_removed(void **state)
+{
+    struct su_err err;
+    struct blobs *blobs = open_blobs(state);
+    struct blob_writer *writer = NULL;
+    char sha256[SU_SHA256_HEX];
+    check_ok(blob_put(blobs, SU_STR("content"), sha256, &writer, &err));
+    blob_writer_close(writer);
+    for (int i = 0; i < 2; i++) {
+        SU_AUTO_FREE char *content = NULL;
+        check_ok(blob_small(blobs, sha256, 7, &content, &err));
+        assert_memory_equal(content, "content", 7);
+    }
+    char *none;
+    check_fails(blob_small(blobs, sha256, 8, &none, &err), SU_INTERNAL, "7 bytes instead of 8");
+    check_ok(blob_remove(blobs, sha256, nobody_uses, NULL, &err));
+    check_fails(blob_small(blobs, sha256, 7, &none, &err), SU_NOT_FOUND, "cannot open");
+    blobs_close(blobs);
+}
+
 #define with_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 int main(void)
@@ -103,6 +123,7 @@ int main(void)
         with_scratch(upload_without_commit_leaves_nothing),
         with_scratch(leftovers_of_a_crash_are_swept_at_open),
         with_scratch(removal_waits_for_nobody_but_respects_guards_users_and_holds),
+        with_scratch(small_contents_are_read_whole_from_memory_too_until_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
