@@ -230,7 +230,7 @@ bool blob_small(struct blobs *blobs, const char *sha256, size_t size, char **ret
     SU_AUTO_BUF struct su_buf text = SU_BUF(BLOB_SMALL_MAX);
     if (!content) {
         if (!blob_read(blobs, sha256, BLOB_SMALL_MAX, &text, err))
-            return false;
+            return su_fail(err, err->code, "content %.12s… cannot be opened", sha256);  /* the path is nobody's business */
         if (text.len != size)
             return su_fail(err, SU_INTERNAL, "content %.12s… has %zu bytes instead of %zu", sha256, text.len, size);
         blob_cache_put(blobs->cache, sha256, su_buf_str(&text));

@@ -110,7 +110,7 @@ static void small_contents_are_read_whole_from_memory_too_until_removed(void **s
     char *none;
     check_fails(blob_small(blobs, sha256, 8, &none, &err), SU_INTERNAL, "7 bytes instead of 8");
     check_ok(blob_remove(blobs, sha256, nobody_uses, NULL, &err));
-    check_fails(blob_small(blobs, sha256, 7, &none, &err), SU_NOT_FOUND, "cannot open");
+    check_fails(blob_small(blobs, sha256, 7, &none, &err), SU_NOT_FOUND, "cannot be opened");
     blobs_close(blobs);
 }
 
