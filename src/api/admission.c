@@ -195,7 +195,7 @@ static bool authorise(struct request *request, struct su_err *err)
     if (identity->scopes & needed)
         return true;
     su_fail_field(err, SU_DENIED, "scope", "the credential lacks the scope %s", scope_name(route->scope));
-    return su_hint(err, "make a token with that scope: suricate token add --scope %s", scope_name(route->scope));
+    return su_hint(err, "make a token with that scope: suricate token create NAME --scope %s", scope_name(route->scope));
 }
 
 /* ----------------------------------------------------- query, body */

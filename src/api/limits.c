@@ -9,8 +9,8 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
 #define GIB (1024ull * MIB)
 
 const struct limit_row limits_table[] = {
-    ROW(uri_bytes, 8 * KIB, 256, 16 * KIB, "bytes", "path and query of a request (414)"),
-    ROW(header_bytes, 16 * KIB, 4 * KIB, 24 * KIB, "bytes", "request line and headers together (431)"),
+    ROW(uri_bytes, 8 * KIB, 256, 12 * KIB, "bytes", "path and query of a request (414)"),
+    ROW(header_bytes, 16 * KIB, 4 * KIB, 16 * KIB, "bytes", "request line and headers together (431)"),
     ROW(headers, 100, 16, 1000, "", "headers of a request (431)"),
     ROW(connections, 4096, 16, 100000, "", "open connections; further ones wait in the system's queue"),
     ROW(idle_s, 30, 1, 3600, "s", "silence on a connection before it is closed"),
