@@ -123,17 +123,17 @@ ENDINGS = {
     "kill -9 itself": ("import os; os.kill(os.getpid(), 9)", {}, "died", "signal 9"),
     "segmentation fault": ("import ctypes; ctypes.string_at(0)", {}, "died", "signal 11"),
     "SIGSTOP itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", {}, "died", "SIGSTOP"),
-    "endless loop": ("while True: pass", {"time_s": 2}, "timed_out", "2 s"),
-    "endless sleep": ("import time; time.sleep(1000)", {"time_s": 2}, "timed_out", "2 s"),
-    "loop deaf to interrupts": ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", {"time_s": 2}, "timed_out", "2 s"),
+    "endless loop": ("while True: pass", {"time_s": 5}, "timed_out", "5 s"),
+    "endless sleep": ("import time; time.sleep(1000)", {"time_s": 5}, "timed_out", "5 s"),
+    "loop deaf to interrupts": ("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", {"time_s": 5}, "timed_out", "5 s"),
     "deaf to every signal": (
-        "import signal\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\nwhile True: pass", {"time_s": 1}, "timed_out", "1 s"),
+        "import signal\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\nwhile True: pass", {"time_s": 5}, "timed_out", "5 s"),
     "memory on the heap": ("x = [bytearray(10 << 20) for _ in range(1000)]", {}, "out_of_memory", "400 MiB"),
     "memory in files": ("f = open('/tmp/x', 'wb')\nfor _ in range(250): f.write(bytes(1 << 20))", {"memory_bytes": 150 * MIB}, "out_of_memory", "150 MiB"),
     "memory in memfds": (
         "import os\nfiles = []\nwhile True:\n    files.append(os.memfd_create('x'))\n    for _ in range(100): os.write(files[-1], bytes(1 << 20))",
         {}, "out_of_memory", "400 MiB"),
-    "fork bomb": ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", {"time_s": 3}, "timed_out", "3 s"),
+    "fork bomb": ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", {"time_s": 5}, "timed_out", "5 s"),
     "endless printing": ("s = 'x' * 999\nwhile True: print(s)", {}, "output_limit", "40 MiB"),
     "endless printing of a child": ("import subprocess; subprocess.run(['yes'])", {}, "output_limit", "40 MiB"),
     "one huge output": (
