@@ -151,10 +151,10 @@ static bool name_file(struct blob_writer *writer, const char *sha256, struct su_
 {
     SU_AUTO_FREE char *path = full_path(writer->blobs, sha256);
     SU_AUTO_FREE char *folder = su_strndup(path, (size_t)(strrchr(path, '/') - path));
+    SU_LOCKED(&writer->blobs->lock);    /* also until a new folder is synced: whoever finds it may rely on it */
     bool is_new_folder = mkdir(folder, 0700) == 0;
     if (!is_new_folder && errno != EEXIST)
         return su_fail_errno(err, errno, "cannot store the upload");
-    SU_LOCKED(&writer->blobs->lock);
     guard_add(writer, sha256);
     if (access(path, F_OK) == 0)
         unlink(writer->temporary);
