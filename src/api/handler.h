@@ -123,6 +123,8 @@ struct precondition {
     bool must_not_exist;    /* If-None-Match: * */
 };
 bool request_precondition(const struct request *request, struct precondition *ret, struct su_err *err);
+/* The same as object.h takes them: the quoted etag, "*" or NULL each; texts live as long as the request. */
+bool request_conditions(struct request *request, const char **ret_match, const char **ret_none_match, struct su_err *err);
 /* True when If-None-Match of a GET names this etag (with or without its quotes):
  * answer with reply_etag and reply_empty(reply, 304). */
 bool request_is_fresh(const struct request *request, const char *etag);

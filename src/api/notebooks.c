@@ -110,20 +110,6 @@ static void get_notebook(struct request *request, struct reply *reply)
     }
 }
 
-/* HTTP's conditions as object.h takes them. */
-static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match,
-                          struct su_err *err)
-{
-    struct precondition given = {0};
-    if (!request_precondition(request, &given, err))
-        return false;
-    *ret_match = given.must_exist ? "*"
-                 : given.etag[0]  ? su_arena_format(request_arena(request), "\"%s\"", given.etag)
-                                  : NULL;
-    *ret_none_match = given.must_not_exist ? "*" : NULL;
-    return true;
-}
-
 static void put_notebook(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -132,7 +118,7 @@ static void put_notebook(struct request *request, struct reply *reply)
     json_t *info;
     char etag[OBJECT_ETAG_SIZE];
     bool is_new;
-    if (!conditions_of(request, &put.if_match, &put.if_none_match, &err)
+    if (!request_conditions(request, &put.if_match, &put.if_none_match, &err)
         || !notebooks_put(service(request), &put, request_body(request), &info, etag, &is_new, &err)) {
         reply_error(reply, &err);
         return;
@@ -147,7 +133,7 @@ static void delete_notebook(struct request *request, struct reply *reply)
     const char *none_match;
     struct object_delete what = {.key = {.tenant = request_tenant(request), .name = request_param(request, "name")},
                                  .user = request_identity(request)->user};
-    if (conditions_of(request, &what.if_match, &none_match, &err)
+    if (request_conditions(request, &what.if_match, &none_match, &err)
         && request_query_int(request, "version", 1, INT64_MAX, &what.key.version, &err)
         && notebooks_delete(service(request), &what, &err))
         reply_empty(reply, 204);

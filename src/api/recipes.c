@@ -64,20 +64,6 @@ static void get_recipe(struct request *request, struct reply *reply)
     reply_error(reply, &err);
 }
 
-/* HTTP's conditions as object.h takes them. */
-static bool conditions_of(struct request *request, const char **ret_match, const char **ret_none_match,
-                          struct su_err *err)
-{
-    struct precondition given = {0};
-    if (!request_precondition(request, &given, err))
-        return false;
-    *ret_match = given.must_exist ? "*"
-                 : given.etag[0]  ? su_arena_format(request_arena(request), "\"%s\"", given.etag)
-                                  : NULL;
-    *ret_none_match = given.must_not_exist ? "*" : NULL;
-    return true;
-}
-
 static void put_recipe(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -86,7 +72,7 @@ static void put_recipe(struct request *request, struct reply *reply)
     json_t *info;
     char etag[OBJECT_ETAG_SIZE];
     bool is_new;
-    if (!conditions_of(request, &put.if_match, &put.if_none_match, &err)
+    if (!request_conditions(request, &put.if_match, &put.if_none_match, &err)
         || !recipes_put(service(request), &put, request_body(request), &info, etag, &is_new, &err)) {
         reply_error(reply, &err);
         return;
@@ -101,7 +87,7 @@ static void delete_recipe(struct request *request, struct reply *reply)
     const char *none_match;
     struct object_delete what = {.key = {.tenant = request_tenant(request), .name = recipe_name(request)},
                                  .user = request_identity(request)->user};
-    if (conditions_of(request, &what.if_match, &none_match, &err) && recipes_delete(service(request), &what, &err))
+    if (request_conditions(request, &what.if_match, &none_match, &err) && recipes_delete(service(request), &what, &err))
         reply_empty(reply, 204);
     else
         reply_error(reply, &err);

@@ -141,6 +141,18 @@ bool request_precondition(const struct request *request, struct precondition *re
     return true;
 }
 
+bool request_conditions(struct request *request, const char **ret_match, const char **ret_none_match, struct su_err *err)
+{
+    struct precondition given = {0};
+    if (!request_precondition(request, &given, err))
+        return false;
+    *ret_match = given.must_exist ? "*"
+                 : given.etag[0]  ? su_arena_format(request_arena(request), "\"%s\"", given.etag)
+                                  : NULL;
+    *ret_none_match = given.must_not_exist ? "*" : NULL;
+    return true;
+}
+
 bool request_is_fresh(const struct request *request, const char *etag)
 {
     const char *none = request_header(request, "If-None-Match");
