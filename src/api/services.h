@@ -7,6 +7,8 @@ struct su_bus;
 struct objects;
 struct previews;
 struct fetches;
+struct streams;
+struct logs;
 struct compute;
 struct notebooks;
 struct recipes;
@@ -23,6 +25,8 @@ struct services {
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
+    struct streams *streams;        /* aggregate/stream.h */
+    struct logs *logs;              /* store/log.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
     struct recipes *recipes;        /* interact/recipe.h */
