@@ -31,8 +31,11 @@ static void refuse(struct query *query, const char *format, const char *name)
     query_failed(query, &err);
 }
 
-static bool is_readable(const struct query *query, const char *table)
+static bool is_readable(const struct query *query, const char *table, const char *column)
 {
+    /* Rows without a column: also of a common table, whose name is the statement's own. */
+    if (!column || !*column)
+        return sqlite3_strnicmp(table, "sqlite_", 7) != 0;
     if (sqlite3_stricmp(table, "json_each") == 0 || sqlite3_stricmp(table, "json_tree") == 0)
         return true;
     for (size_t i = 0; i < query->relation_count; i++)
@@ -44,11 +47,13 @@ static bool is_readable(const struct query *query, const char *table)
 static int authorize(void *arg, int action, const char *first, const char *second, const char *schema, const char *inner)
 {
     struct query *query = arg;
+    if (query->is_declaring)
+        return SQLITE_OK;
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE: return SQLITE_OK;
     case SQLITE_READ:
-        if (is_readable(query, first))
+        if (is_readable(query, first, second))
             return SQLITE_OK;
         refuse(query, "sql: there is no table \"%.128s\" to read", first);
         return SQLITE_DENY;
@@ -125,6 +130,10 @@ static bool connect_nowhere(struct query *query, struct su_err *err)
     sqlite3_db_config(query->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     if (!query_functions_add(query, err) || !query_text_functions_add(query, err))
         return false;
+    /* SQLite's own tables are connected when first named, which is a write to the authorizer: these two now, others never. */
+    sqlite3_stmt *json = NULL;
+    sqlite3_prepare_v2(query->handle, "SELECT 1 FROM json_each, json_tree", -1, &json, NULL);
+    sqlite3_finalize(json);
     sqlite3_set_authorizer(query->handle, authorize, query);
     sqlite3_progress_handler(query->handle, PROGRESS_OPERATIONS, watch, query);
     return true;

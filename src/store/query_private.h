@@ -44,7 +44,7 @@ struct query {
     struct relation *relations[QUERY_TABLES_MAX];
     size_t relation_count;
     struct su_err failed;               /* what stopped it, when has_failed */
-    bool has_failed;
+    bool has_failed, is_declaring;      /* declaring: the statement is ours, not the user's */
     int64_t deadline_ns;
     uint64_t rows;
     size_t bytes;

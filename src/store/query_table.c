@@ -485,7 +485,9 @@ static void declare(struct relation *relation, struct su_buf *out)
 static int connect_table(sqlite3 *handle, void *arg, int count, const char *const *arguments, sqlite3_vtab **ret, char **ret_error)
 {
     struct relation *relation = arg;
+    relation->query->is_declaring = true;
     int outcome = relation->declared ? sqlite3_declare_vtab(handle, relation->declared) : SQLITE_TOOBIG;
+    relation->query->is_declaring = false;
     if (outcome != SQLITE_OK) {
         *ret_error = sqlite3_mprintf("its columns: %s", relation->declared ? sqlite3_errmsg(handle) : "too many");
         return outcome;
