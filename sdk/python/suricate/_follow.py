@@ -6,12 +6,12 @@ import base64
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from ._frames import columns
+from ._frames import frame
 from ._models import about, dump
 from ._plain import plain
 from ._transport import TIMEOUT_S, call, call_json, path
@@ -23,7 +23,7 @@ __all__ = ["Window", "follow"]
 
 WAIT_S = 30
 COMMIT_TIMEOUT_S = 600.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Window:
@@ -76,28 +76,9 @@ class Window:
     def frame(self) -> pd.DataFrame:
         """Its messages as a DataFrame, indexed by event time; fetched when first asked for."""
         if self._frame is None:
-            from ._columns import frame_of
-
             start_us, end_us = self._span
-            where = path(
-                "streams",
-                self.stream,
-                "columns",
-                to=self.offsets.stop,
-                time_from=start_us,
-                time_to=end_us,
-                **{"from": self.offsets.start},
-            )
-            found = columns(where)
-            frames = [frame_of(found.buffer)]
-            while found.next is not None:
-                found = columns(where.replace(f"from={self.offsets.start}", f"from={found.next}"))
-                frames.append(frame_of(found.buffer))
-            if len(frames) > 1:
-                import pandas as pd
-
-                frames = [pd.concat(frames)]
-            self._frame = frames[0]
+            query = {"from": self.offsets.start, "to": self.offsets.stop, "time_from": start_us, "time_to": end_us}
+            self._frame = frame(path("streams", self.stream, "columns", **query))
         return self._frame
 
     def act(self, name: str, /, reason: str = "", **parameters: Any) -> None:
@@ -141,7 +122,9 @@ class Window:
 
     def _refuse_late(self, what: str) -> None:
         if self._is_over:
-            raise errors.Invalid(f"window.{what}: the loop has come round, this window is over; ask within the loop's body")
+            raise errors.Invalid(
+                f"window.{what}: the loop has come round, this window is over; ask within the loop's body"
+            )
 
     def _commit(self, where: str, epoch: int) -> None:
         self._is_over = True
@@ -216,7 +199,14 @@ def follow(
     ...         window.act("scale-up", by=1, reason=f"{load:.0f} ms")
     """
     where = path("streams", stream, "consumers", name or _default_name())
-    definition = {"every": every, "slide": slide, "from": from_, "delay": delay, "revisions": revisions, "empty": empty}
+    definition = {
+        "every": every,
+        "slide": slide,
+        "from": str(from_),
+        "delay": delay,
+        "revisions": revisions,
+        "empty": empty,
+    }
     call_json("PUT", where, {key: value for key, value in definition.items() if value is not None})
     epoch = call("POST", f"{where}/claim", body=b"")["epoch"]
     span_s = WAIT_S if wait else 0

@@ -12,11 +12,15 @@ import json
 import mmap
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import errors
 from ._transport import TIMEOUT_S, Target, attempts, send, target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ANSWER_BYTES = 1 << 16
 TYPE = "application/x-suricate-columns"
@@ -29,16 +33,46 @@ class Columns(NamedTuple):
     ----------
     buffer : mmap or bytes
         The blocks (docs/reference/columns.md); empty when there are no rows.
-    next : int or None
-        The offset to ask from for the rest; None when this is all.
+    next : str or None
+        The path of the rest; None when this is all.
     """
 
     buffer: mmap.mmap | bytes
-    next: int | None
+    next: str | None
+
+
+def pieces(where: str) -> Iterator[Columns]:
+    """Fetch what stands at a path, and the rest of it, piece by piece; at least one."""
+    rest: str | None = where
+    while rest is not None:
+        found = columns(rest)
+        yield found
+        rest = found.next
+
+
+def frame(where: str, *, index: bool = True, meta: bool = False) -> pd.DataFrame:
+    """Fetch what stands at a path as one DataFrame.
+
+    Parameters
+    ----------
+    where : str
+        A path made by :func:`suricate._transport.path`.
+    index, meta : bool
+        As in :func:`suricate.window`.
+    """
+    from ._columns import frame_of
+
+    frames = [frame_of(found.buffer, index=index, meta=meta) for found in pieces(where)]
+    full = [part for part in frames if len(part)] or frames[:1]
+    if len(full) == 1:
+        return full[0]
+    import pandas as pd
+
+    return pd.concat(full, ignore_index=not index)
 
 
 def columns(where: str) -> Columns:
-    """Fetch what stands at a path that answers with columns.
+    """Fetch what stands at a path that answers with columns, or the first piece of it.
 
     Parameters
     ----------
@@ -62,7 +96,8 @@ def _copied(where: str) -> Columns:
     for attempt in attempts():
         with send("GET", where, headers={"Accept": TYPE}, timeout_s=10 * TIMEOUT_S) as reply:
             try:
-                return Columns(reply.read(), _next(reply.headers.get("X-Suricate-Next")))
+                _tell_damage(where, reply.headers.get("X-Suricate-Damaged"))
+                return Columns(reply.read(), _rest(where, reply.headers.get("X-Suricate-Next")))
             except errors.Unavailable as error:
                 attempt.failed(error)
     raise AssertionError("unreachable")
@@ -85,12 +120,14 @@ def _mapped(path: str, place: Target, where: str) -> Columns:
         answer = _answer(text)
         if answer["status"] != 200:
             raise errors.from_reply(answer["status"], "", text)
+        _tell_damage(where, answer.get("damaged"))
+        rest = _rest(where, answer.get("next"))
         if not answer["size"]:
-            return Columns(b"", _next(answer.get("next")))
+            return Columns(b"", rest)
         if descriptor < 0:
             raise errors.Internal("the server passed no descriptor with its answer")
         memory = mmap.mmap(descriptor, answer["size"], flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
-        return Columns(memory, _next(answer.get("next")))
+        return Columns(memory, rest)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -100,9 +137,7 @@ def _receive(connection: socket.socket) -> tuple[bytes, int]:
     """Give the answer's line and the descriptor that came with it, or -1."""
     text, found = b"", array.array("i")
     while not text.endswith(b"\n") and len(text) < ANSWER_BYTES:
-        piece, extra, _, _ = connection.recvmsg(
-            ANSWER_BYTES, socket.CMSG_LEN(found.itemsize), socket.MSG_CMSG_CLOEXEC
-        )
+        piece, extra, _, _ = connection.recvmsg(ANSWER_BYTES, socket.CMSG_LEN(found.itemsize), socket.MSG_CMSG_CLOEXEC)
         for level, kind, content in extra:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 found.frombytes(content[: len(content) - len(content) % found.itemsize])
@@ -126,5 +161,12 @@ def _answer(text: bytes) -> Mapping[str, Any]:
     raise errors.Internal("the answer on the frames' socket is not understood; is the package as old as the server?")
 
 
-def _next(value: Any) -> int | None:
-    return None if value in (None, "") else int(value)
+def _rest(where: str, query: str | None) -> str | None:
+    """Give the path of the rest; `query` is the server's own, in place of the one asked with."""
+    return f"{where.partition('?')[0]}?{query}" if query else None
+
+
+def _tell_damage(where: str, ranges: str | None) -> None:
+    if ranges:
+        name = where.partition("?")[0].removeprefix("/v1/streams/").removesuffix("/columns")
+        warnings.warn(f"stream {name}: the messages at offsets {ranges} are damaged on disk and left out", stacklevel=5)

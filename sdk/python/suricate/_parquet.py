@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import errors
-from ._frames import columns
+from ._frames import pieces
 from ._transport import call, path
 
 GROUP_ROWS = 1 << 17
@@ -40,12 +40,11 @@ def write_parquet(stream: str, file: str, query: Mapping[str, Any]) -> None:
 
 def _bounds(stream: str, query: Mapping[str, Any]) -> dict[str, Any]:
     """Hold the end of the stretch, so that both passes see the same."""
-    end = call("GET", path("streams", stream))["offsets"]["next"]
     bounds = {key: value for key, value in query.items() if value is not None}
-    if bounds.get("to") in (None, "latest"):
-        bounds["to"] = end
     if "last" in bounds:
-        del bounds["to"]  # `last` counts back from the largest event time and excludes it
+        bounds["from"] = bounds.pop("last")  # a duration before the largest event time, as `last` is
+    if bounds.get("to") in (None, "latest"):
+        bounds["to"] = call("GET", path("streams", stream))["offsets"]["next"]
     return bounds
 
 
@@ -54,16 +53,10 @@ def _tables(stream: str, bounds: Mapping[str, Any]) -> Any:
 
     from ._columns import frame_of
 
-    query = dict(bounds)
-    while True:
-        found = columns(path("streams", stream, "columns", max=GROUP_ROWS, **query))
+    for found in pieces(path("streams", stream, "columns", max=GROUP_ROWS, **bounds)):
         frame = frame_of(found.buffer, index=False, meta=True)
         if len(frame):
             yield pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        if found.next is None:
-            return
-        query.pop("last", None)
-        query["from"] = found.next
 
 
 def _schema(stream: str, bounds: Mapping[str, Any]) -> Any:
@@ -72,7 +65,11 @@ def _schema(stream: str, bounds: Mapping[str, Any]) -> Any:
     found = None
     for table in _tables(stream, bounds):
         schema = table.schema
-        found = schema if found is None else pa.schema([_wider(field, found, schema) for field in _all_fields(found, schema)])
+        found = (
+            schema
+            if found is None
+            else pa.schema([_wider(field, found, schema) for field in _all_fields(found, schema)])
+        )
     return found if found is not None else pa.schema([pa.field("_offset", pa.int64())])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import errors
-from ._frames import columns
+from ._frames import frame
 from ._objects import collect
 from ._plain import plain
 from ._transport import CHUNK_BYTES, attempts, call, call_json, path, send
@@ -35,7 +35,6 @@ __all__ = [
 
 BATCH_BYTES = 4 << 20
 BATCH_ROWS = 50_000
-GROUP_ROWS = 1 << 17
 TAIL_QUIET_S = 45.0
 _NDJSON = "application/x-ndjson"
 _BUSY = (429, 503)
@@ -92,7 +91,10 @@ def create_stream(name: str, *, if_new: bool = False, **definition: Any) -> dict
     >>> s.create_stream("syscalls", time="ts", key="comm", retention="7d")      # doctest: +SKIP
     """
     short = {"source": "kind", "time": "field", "retention": "age"}
-    given = {key: {short[key]: value} if key in short and isinstance(value, str) else plain(value) for key, value in definition.items()}
+    given = {
+        key: {short[key]: value} if key in short and isinstance(value, str) else plain(value)
+        for key, value in definition.items()
+    }
     body = json.dumps({"source": {"kind": "push"}, **given}, allow_nan=False).encode()
     headers = {"Content-Type": "application/json", **({"If-None-Match": "*"} if if_new else {})}
     answer: dict[str, Any] = call("PUT", path("streams", name), body=body, headers=headers)
@@ -249,27 +251,7 @@ def window(
         A row per message, a column per field, typed as the stream's schema says. In a
         kernel it stands on mapped memory, without a copy.
     """
-    frames = [*_frames(stream, index=index, meta=meta, last=last, **{"from": from_, "to": to})]
-    if len(frames) == 1:
-        return frames[0]
-    import pandas as pd
-
-    full = [frame for frame in frames if len(frame)] or frames[:1]
-    return pd.concat(full, ignore_index=not index)
-
-
-def _frames(stream: str, *, index: bool, meta: bool, **query: Any) -> Iterator[pd.DataFrame]:
-    """Give the frames of a stretch, one after the other; at least one."""
-    from ._columns import frame_of
-
-    while True:
-        found = columns(path("streams", stream, "columns", **query))
-        yield frame_of(found.buffer, index=index, meta=meta)
-        if found.next is None:
-            return
-        if query.get("last"):  # what is left begins at an offset now
-            query["last"] = None
-        query["from"] = found.next
+    return frame(path("streams", stream, "columns", last=last, **{"from": from_, "to": to}), index=index, meta=meta)
 
 
 def messages(
@@ -373,7 +355,9 @@ def sql(
     given = {key: value for key, value in order.items() if value not in (None, [])}
     answer = call_json("POST", path("query"), given, timeout_s=600)
     if answer.get("truncated"):
-        warnings.warn("the answer has more rows than the server gives at once; add a limit or an aggregate", stacklevel=2)
+        warnings.warn(
+            "the answer has more rows than the server gives at once; add a limit or an aggregate", stacklevel=2
+        )
     return _answer_frame(answer)
 
 
