@@ -1,4 +1,5 @@
-/* Content hashes: SHA-256 by OpenSSL (uses the processor's instructions).  Layer base. */
+/* Hashes: SHA-256 of content by OpenSSL (uses the processor's instructions); 64 bits of XXH3 for tables and
+ * checksums.  Layer base. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -19,3 +20,5 @@ void su_hex(const uint8_t *data, size_t len, char *text);
 /* Base64 with padding, NUL-terminated; text holds SU_BASE64_SIZE(len). */
 #define SU_BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1)
 void su_base64(const uint8_t *data, size_t len, char *text);
+/* XXH3, 64 bits with seed 0: fast, well mixed, not against an adversary. */
+uint64_t su_hash64(const void *data, size_t len);
