@@ -25,6 +25,11 @@ const struct store_migration accounts_migrations[] = {
      "  name TEXT NOT NULL, run TEXT NOT NULL, secret BLOB NOT NULL, scopes INTEGER NOT NULL,"
      "  created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY (tenant, id)) STRICT, WITHOUT ROWID;"
      "CREATE INDEX credentials_by_run ON credentials (tenant, run) WHERE run <> '';"},
+    /* Who could do everything (2044: all from objects:read to figures:read) may do what came with streams too (61440); runs get theirs (12288). */
+    {"accounts", 2,
+     "UPDATE users SET scopes = scopes | 61440 WHERE scopes & 2044 = 2044;"
+     "UPDATE credentials SET scopes = scopes | 61440 WHERE scopes & 2044 = 2044;"
+     "UPDATE credentials SET scopes = scopes | 12288 WHERE run <> '';"},
     {NULL, 0, NULL},
 };
 
@@ -32,7 +37,7 @@ const struct store_migration accounts_migrations[] = {
 
 static const char *const scope_names[SCOPE_COUNT] = {
     "open", "any", "objects:read", "objects:write", "notebooks:read", "notebooks:write", "runs:read", "runs:write",
-    "recipes:read", "recipes:write", "figures:read", "admin"};
+    "recipes:read", "recipes:write", "figures:read", "admin", "streams:read", "streams:write", "actions:write", "secrets:write"};
 
 const char *scope_name(enum scope scope) { return scope < SCOPE_COUNT ? scope_names[scope] : "?"; }
 
@@ -59,7 +64,8 @@ bool scopes_parse(const json_t *list, uint32_t *ret, struct su_err *err)
         if (!json_is_string(item) || !scope_of(json_string_value(item), &one)) {
             su_fail_field(err, SU_INVALID, "/scopes", "scopes: item %zu is not a scope", index);
             return su_hint(err, "scopes are objects:read, objects:write, notebooks:read, notebooks:write, runs:read, runs:write, "
-                                "recipes:read, recipes:write, figures:read, admin, and * for all but admin");
+                                "recipes:read, recipes:write, figures:read, streams:read, streams:write, actions:write, secrets:write, "
+                                "admin, and * for all but admin");
         }
         all |= one;
     }

@@ -26,6 +26,8 @@ enum scope {
     SCOPE_RECIPES_READ, SCOPE_RECIPES_WRITE,
     SCOPE_FIGURES_READ,
     SCOPE_ADMIN,
+    SCOPE_STREAMS_READ, SCOPE_STREAMS_WRITE,            /* sets are stored as numbers: new ones come last */
+    SCOPE_ACTIONS_WRITE, SCOPE_SECRETS_WRITE,
     SCOPE_COUNT
 };
 /* A set of scopes is a uint32_t of 1u << enum scope. */
@@ -61,7 +63,7 @@ bool accounts_identify_session(struct accounts *accounts, struct su_str cookie, 
 /* Still valid?  (open event streams ask each second) */
 bool accounts_still_valid(struct accounts *accounts, const struct identity *identity);
 
-/* Run tokens: objects:read, objects:write, in the run's name, until revoked or
+/* Run tokens: objects and streams, read and write, in the run's name, until revoked or
  * expired.  They survive a restart, as the kernels that hold them do. */
 bool accounts_run_token_new(struct accounts *accounts, const char *tenant, const char *run, const char *user,
                             int64_t lifetime_ms, char ret_token[static ACCOUNT_TOKEN_SIZE], struct su_err *err);

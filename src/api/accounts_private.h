@@ -6,9 +6,9 @@
 #include "limits.h"
 
 enum { CREDENTIAL_BUCKETS = 1024, SECRET_SIZE = 40, THROTTLES = 512 };
-#define SCOPES_USER ((1u << SCOPE_ADMIN) - (1u << SCOPE_OBJECTS_READ))      /* all but admin */
-#define SCOPES_ALL (SCOPES_USER | 1u << SCOPE_ADMIN)
-#define SCOPES_RUN (1u << SCOPE_OBJECTS_READ | 1u << SCOPE_OBJECTS_WRITE)
+#define SCOPES_ALL ((1u << SCOPE_COUNT) - (1u << SCOPE_OBJECTS_READ))
+#define SCOPES_USER (SCOPES_ALL & ~(1u << SCOPE_ADMIN))
+#define SCOPES_RUN (1u << SCOPE_OBJECTS_READ | 1u << SCOPE_OBJECTS_WRITE | 1u << SCOPE_STREAMS_READ | 1u << SCOPE_STREAMS_WRITE)
 
 struct known {                  /* a live credential in memory */
     struct known *next;

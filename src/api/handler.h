@@ -58,7 +58,7 @@ enum route_flag {
 
 struct route {
     const char *method;         /* GET routes answer HEAD too */
-    const char *path;           /* "/v1/objects/{name*}": {p} is one segment, {p*} the rest */
+    const char *path;           /* "/v1/objects/{name*}": {p} is one segment, {p*} the rest, up to what follows it */
     enum scope scope;           /* SCOPE_OPEN: no credential; SCOPE_ANY: any credential */
     handler_fn *handle;         /* NULL for BODY_STREAM */
     enum body_mode body;

@@ -15,7 +15,8 @@ void router_free(struct router *router);
 const struct route *router_find_plain(const struct router *router, const char *method, struct su_str path);
 /* The route for a request (HEAD finds GET).  Fails with not-found,
  * method-not-allowed (ret_allow then holds the Allow header) or a bad name.
- * Literal segments win over parameters, parameters over the greedy rest. */
+ * Literal segments win over parameters, parameters over the greedy rest; segments
+ * may follow the rest ("/v1/streams/{name*}/messages"), and the longest such tail wins. */
 bool router_find(const struct router *router, struct su_arena *arena, const char *method, const struct uri_path *path,
                  const struct route **ret, struct route_params *ret_params, char ret_allow[static ROUTE_ALLOW_SIZE], struct su_err *err);
 /* Every route in table order; NULL past the end. */

@@ -7,11 +7,14 @@ struct su_bus;
 struct objects;
 struct previews;
 struct fetches;
+struct streams;
+struct logs;
 struct compute;
 struct notebooks;
 struct recipes;
 struct runs;
 struct accounts;
+struct secrets;
 struct events;
 struct limits;
 struct server;
@@ -22,11 +25,14 @@ struct services {
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
+    struct streams *streams;        /* aggregate/stream.h */
+    struct logs *logs;              /* store/log.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct accounts *accounts;      /* accounts.h */
+    struct secrets *secrets;        /* store/secret.h */
     struct events *events;          /* events.h */
     const struct limits *limits;    /* limits.h */
     struct server *server;          /* server.h: readiness, counters */

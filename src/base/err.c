@@ -30,6 +30,12 @@ static const struct su_problem problems[] = {
     {"headers-too-large", "The headers are too large", SU_LIMIT, 431, false},
     {"too-many-requests", "Too many requests", SU_LIMIT, 429, true},
     {"insufficient-storage", "The disk is full", SU_LIMIT, 507, true},
+    {"backpressure", "The disk can't keep up", SU_LIMIT, 429, true},
+    {"rate-limited", "Faster than the stream's limit", SU_LIMIT, 429, true},
+    {"batch-full", "The batch is full", SU_LIMIT, 413, false},
+    {"fenced", "Another holder has taken over", SU_CONFLICT, 409, false},
+    {"unprocessable", "Some of it can't be taken", SU_INVALID, 422, false},
+    {"has-dependants", "Others depend on it", SU_CONFLICT, 409, false},
 };
 
 const struct su_problem *su_problem_of(const struct su_err *err)

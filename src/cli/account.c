@@ -221,7 +221,7 @@ static const struct option_spec password_options[] = {
 const struct command account_commands[] = {
     {.name = "token create", .arguments = "NAME --scope SCOPE…", .summary = "make a token and print it, once",
      .details = "Scopes: objects:read objects:write notebooks:read notebooks:write runs:read runs:write recipes:read\n"
-                "recipes:write figures:read admin.",
+                "recipes:write figures:read streams:read streams:write actions:write secrets:write admin.",
      .example = "SURICATE_TOKEN=$(suricate token create nightly --scope objects:write --expires 90d)",
      .options = create_options, .arguments_min = 1, .arguments_max = 1, .run = run_token_create},
     {.name = "token ls", .summary = "list tokens (never their text)", .run = run_token_ls},

@@ -15,7 +15,7 @@ import requests
 from conftest import Server, wait_until
 
 SCOPES = ["objects:read", "objects:write", "notebooks:read", "notebooks:write", "runs:read", "runs:write", "recipes:read",
-          "recipes:write", "figures:read", "admin"]
+          "recipes:write", "figures:read", "streams:read", "streams:write", "actions:write", "secrets:write", "admin"]
 
 
 def token(server: Server, *scopes: str, expires_in: str = "1h", **headers: str) -> str:

@@ -104,7 +104,7 @@ static void a_runs_token_ends_with_its_run(void **state)
     assert_true(accounts_identify(open.accounts, su_str_of(token), &who));
     assert_int_equal(who.credential, CREDENTIAL_RUN);
     assert_string_equal(who.run, "r1");
-    assert_int_equal(who.scopes, 1u << SCOPE_OBJECTS_READ | 1u << SCOPE_OBJECTS_WRITE);
+    assert_int_equal(who.scopes, 1u << SCOPE_OBJECTS_READ | 1u << SCOPE_OBJECTS_WRITE | 1u << SCOPE_STREAMS_READ | 1u << SCOPE_STREAMS_WRITE);
     accounts_run_token_end(open.accounts, "main", "r2");
     assert_true(accounts_still_valid(open.accounts, &who));
     accounts_run_token_end(open.accounts, "main", "r1");

@@ -12,7 +12,12 @@ static const struct route things[] = {
 static const struct route runs[] = {
     {"GET", "/v1/runs/{id}", SCOPE_ANY, handle}, {"GET", "/v1/runs/all", SCOPE_ANY, handle},
     {"POST", "/v1/runs/{id}/cancel", SCOPE_ANY, handle}, {"GET", "/v1/runs/{id}/figures/{file}", SCOPE_ANY, handle}, ROUTE_END};
-static const struct route *const tables[] = {things, runs, NULL};
+static const struct route logs[] = {
+    {"GET", "/v1/logs/{name*}", SCOPE_ANY, handle}, {"DELETE", "/v1/logs/{name*}", SCOPE_ANY, handle},
+    {"POST", "/v1/logs/{name*}/messages", SCOPE_ANY, handle}, {"GET", "/v1/logs/{name*}/messages", SCOPE_ANY, handle},
+    {"PUT", "/v1/logs/{name*}/readers/{reader}", SCOPE_ANY, handle},
+    {"POST", "/v1/logs/{name*}/readers/{reader}/seek", SCOPE_ANY, handle}, ROUTE_END};
+static const struct route *const tables[] = {things, runs, logs, NULL};
 
 struct found { const struct route *route; struct route_params params; char allow[ROUTE_ALLOW_SIZE]; struct su_arena *arena; };
 
@@ -47,6 +52,15 @@ static void paths_find_their_routes(void **state)
         {"GET", "/v1/runs/x", "/v1/runs/{id}", {"x", NULL}},
         {"GET", "/v1/runs/all", "/v1/runs/all", {NULL, NULL}},
         {"GET", "/v1/runs/{id}", "/v1/runs/{id}", {"{id}", NULL}},
+        {"GET", "/v1/logs/a/b", "/v1/logs/{name*}", {"a/b", NULL}},
+        {"GET", "/v1/logs/a/messages", "/v1/logs/{name*}/messages", {"a", NULL}},
+        {"HEAD", "/v1/logs/a/b%2Fc/messages", "/v1/logs/{name*}/messages", {"a/b/c", NULL}},
+        {"GET", "/v1/logs/messages", "/v1/logs/{name*}", {"messages", NULL}},
+        {"GET", "/v1/logs/messages/messages", "/v1/logs/{name*}/messages", {"messages", NULL}},
+        {"PUT", "/v1/logs/a/readers/r", "/v1/logs/{name*}/readers/{reader}", {"a", "r"}},
+        {"PUT", "/v1/logs/a/readers/messages", "/v1/logs/{name*}/readers/{reader}", {"a", "messages"}},
+        {"POST", "/v1/logs/a/b/readers/r/seek", "/v1/logs/{name*}/readers/{reader}/seek", {"a/b", "r"}},
+        {"POST", "/v1/logs/a/readers/b/readers/r/seek", "/v1/logs/{name*}/readers/{reader}/seek", {"a/readers/b", "r"}},
         {"GET", "/v1/runs/x/figures/y.svg", "/v1/runs/{id}/figures/{file}", {"x", "y.svg"}},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++) {
@@ -106,6 +120,18 @@ static void other_methods_are_told(void **state)
     su_arena_free(found.arena);
 }
 
+static void what_follows_the_rest_has_methods_of_its_own(void **state)
+{
+    struct su_err err = {0};
+    struct found found;
+    check_fails(find("DELETE", "/v1/logs/a/messages", &found, &err), SU_INVALID, "POST, GET, HEAD");
+    assert_string_equal(found.allow, "POST, GET, HEAD");
+    su_arena_free(found.arena);
+    check_fails(find("GET", "/v1/logs/a/readers/r", &found, &err), SU_INVALID, "PUT");
+    assert_string_equal(found.allow, "PUT");
+    su_arena_free(found.arena);
+}
+
 static void plain_paths_are_found_byte_by_byte(void **state)
 {
     struct router *router = router_new(tables);
@@ -153,7 +179,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_find_their_routes), cmocka_unit_test(odd_names_are_refused), cmocka_unit_test(a_name_has_a_limit),
-        cmocka_unit_test(other_methods_are_told), cmocka_unit_test(plain_paths_are_found_byte_by_byte),
+        cmocka_unit_test(other_methods_are_told), cmocka_unit_test(what_follows_the_rest_has_methods_of_its_own),
+        cmocka_unit_test(plain_paths_are_found_byte_by_byte),
         cmocka_unit_test(queries_are_decoded_and_not_repeated), cmocka_unit_test(limits_have_ranges_and_units)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
