@@ -221,23 +221,39 @@ static char *column_name(const struct records *records, struct su_str text, size
     }
 }
 
+/* Fields of the first record; 0 when there is none. */
+static size_t header_width(const struct records *records, bool is_end)
+{
+    const struct su_buf *input = &records->input;
+    struct csv_cell cell;
+    uint32_t width = 0;
+    struct csv_rows rows = {.cells = &cell, .widths = &width, .columns = 1, .rows_max = 1};
+    SU_AUTO_FREE char *copy = su_alloc(input->len + CSV_PADDING);   /* reading takes quotes out in place */
+    if (input->len)
+        memcpy(copy, input->ptr, input->len);
+    csv_read(&records->dialect, copy, input->len, is_end, &rows);
+    return rows.rows ? width : 0;
+}
+
 /* The header, once it has come as a whole. */
 static bool take_header(struct records *records, bool is_end, struct su_err *err)
 {
     struct su_buf *input = &records->input;
     bool is_even, has_line = input->len && memchr(input->ptr, '\n', input->len);
+    size_t usual, len = input->len < SNIFF_BYTES ? input->len : SNIFF_BYTES;
     if (!has_line && !is_end)
         return true;
-    if (input->len >= 3 && memcmp(input->ptr, "\xef\xbb\xbf", 3) == 0)
+    if (input->len >= 3 && memcmp(input->ptr, "\xef\xbb\xbf", 3) == 0) {
         consume(records, 3);
-    size_t len = input->len < SNIFF_BYTES ? input->len : SNIFF_BYTES;
-    csv_sniff(input->ptr, len, is_end && len == input->len, ",;\t|", &records->dialect, &records->columns, &is_even);
-    free(records->cells);
+        len = input->len < len ? input->len : len;
+    }
+    csv_sniff(su_buf_str(input).ptr, len, is_end && len == input->len, ",;\t|", &records->dialect, &usual, &is_even);
+    records->columns = header_width(records, is_end);
+    if (!records->columns)
+        return true;    /* empty, or the header goes on */
     struct csv_cell *cells = records->cells = su_alloc(records->columns * ROWS * sizeof *cells);
     struct csv_rows rows = {.cells = cells, .columns = records->columns, .rows_max = 1};
     size_t used = csv_read(&records->dialect, input->ptr, input->len, is_end, &rows);
-    if (!rows.rows)
-        return !is_end || !input->len || su_fail(err, SU_INVALID, "%s: there is no header", records->name);
     records->names = su_alloc(records->columns * sizeof *records->names);
     for (size_t i = 0; i < records->columns; i++)
         records->names[i] = column_name(records, (struct su_str){input->ptr + cells[i].at, cells[i].len}, i);
