@@ -41,7 +41,7 @@ struct query_options {
     void *arg;
     /* The table of this name; SU_NOT_FOUND when there is none. */
     bool (*resolve)(void *arg, const char *name, struct query_table *ret, struct su_err *err);
-    int64_t window_us;          /* for rate(); 0: rate() is refused */
+    const int64_t *window_us;   /* for rate(), read when it ends; NULL or 0: rate() is refused */
     int64_t time_ms;            /* 0: 10 s */
     size_t memory_bytes;        /* of all queries of the process together; 0: 256 MiB */
     uint64_t rows_max;          /* of the answer; 0: 100,000; more: query_is_truncated */

@@ -166,10 +166,11 @@ static void rate_end(sqlite3_context *context)
 {
     const struct query *query = sqlite3_user_data(context);
     const struct amount *amount = sqlite3_aggregate_context(context, 0);
-    if (query->options.window_us <= 0)
+    int64_t window_us = query->options.window_us ? *query->options.window_us : 0;
+    if (window_us <= 0)
         sqlite3_result_error(context, "rate() is per second of the range asked for: give last, or from and to as times", -1);
     else
-        sqlite3_result_double(context, amount ? amount->sum * 1e6 / (double)query->options.window_us : 0);
+        sqlite3_result_double(context, amount ? amount->sum * 1e6 / (double)window_us : 0);
 }
 
 /* -------------------------------------------------------------------- all */

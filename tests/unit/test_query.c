@@ -199,7 +199,7 @@ static void expect(struct world *world, const char *sql, const char *wanted)
 {
     struct su_err err;
     SU_AUTO_FREE char *got = NULL;
-    if (!ask_with(world, (struct query_options){.window_us = 2000000}, sql, &got, &err))
+    if (!ask_with(world, (struct query_options){.window_us = &(int64_t){2000000}}, sql, &got, &err))
         fail_msg("%s: %s", sql, err.message);
     if (strcmp(got, wanted) != 0)
         fail_msg("%s: got %.400s, wanted %s", sql, got, wanted);
