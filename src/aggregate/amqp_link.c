@@ -21,6 +21,7 @@ enum {
     FIRST_LOOK = 2,             /* throw-away channels count from here */
     FRAME_MAX = 32 * 1024,      /* also bounds how deep a header can nest */
     FRAME_MIN = 4096,           /* the protocol's */
+    PROTOCOL_HEADER = 'A',      /* the type of frame by which the library shows another version's greeting */
     TIMEOUT_MS = 4000,
     BODY_KEPT = 1 << 20,        /* memory for bodies of several frames that is kept between messages */
 };
@@ -170,7 +171,7 @@ static bool wait_method(struct amqp_link *link, const char *doing, amqp_method_n
         int status = amqp_simple_wait_frame_noblock(link->state, &frame, &timeout);
         if (status != AMQP_STATUS_OK)
             return library_said(link, err, doing, status);
-        if (frame.frame_type == AMQP_PSEUDOFRAME_PROTOCOL_HEADER) {
+        if (frame.frame_type == PROTOCOL_HEADER) {
             link->is_alive = false;
             return su_fail(err, SU_UNAVAILABLE, "%s: the broker speaks another version of AMQP than 0-9-1", doing);
         }
