@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/amqp_sources.h"
 #include "aggregate/blobref.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
@@ -265,6 +266,13 @@ static bool streams_part(struct serving *serving, struct su_err *err)
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
 
+static bool amqp_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
+}
+static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
     return accounts_open(serving->services.store, serving->services.limits, &serving->services.accounts, err);
@@ -361,6 +369,7 @@ static const struct part parts[] = {
     {"fetches", fetches_part, fetches_end},
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
+    {"amqp", amqp_part, amqp_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},
