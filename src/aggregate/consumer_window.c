@@ -92,6 +92,8 @@ static bool offer_next(struct logs *logs, struct sql *db, const struct stream *s
     if (is_revision ? !offer_revision(logs, db, stream, row, &fresh, late.start_us, &offer, err)
                     : !offer_fresh(logs, db, stream, row, &fresh, late.messages, &offer, err))
         return false;
+    if (!stream_schema_version(db, stream, &offer.schema_version, err))
+        return false;
     *ret = offer;
     return true;
 }

@@ -1,7 +1,9 @@
 /* Where fetches may go: a list per tenant, and what the command line adds.  Layer aggregate. */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "address.h"
 #include "fetch_private.h"
 
 enum { HOSTS_MAX = 256 };
@@ -101,6 +103,18 @@ bool fetch_hosts_allow(struct store *store, const char *const *allow, const char
     return su_hint(err, "The owner can add host and port: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s:%u.", target->host, target->port);
 }
 
+/* An address written as one, or this machine's own name: known to be private without asking anybody. */
+static bool is_plainly_private(const char *host)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (strcmp(host, "localhost") == 0 || su_str_ends(su_str_of(host), SU_STR(".localhost")))
+        return true;
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
+        return !address_is_public((const struct sockaddr *)&v4);
+    return inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 && !address_is_public((const struct sockaddr *)&v6);
+}
+
 bool fetch_url_check(struct fetches *fetches, const char *tenant, const char *url, const char *field, bool *ret_private, struct su_err *err)
 {
     struct fetch_target target;
@@ -111,6 +125,11 @@ bool fetch_url_check(struct fetches *fetches, const char *tenant, const char *ur
     }
     bool ok = find_entry(fetches->store, fetches->options.allow, tenant, &target, &is_allowed, err);
     *ret_private = target.allow_private;
+    if (ok && !target.allow_private && is_plainly_private(target.host)) {
+        ok = su_fail_field(err, SU_DENIED, field, "%s is not a public address", target.host);
+        su_hint(err, "The owner can allow host and port: PUT /v1/fetch-hosts with allow_private, or serve --allow-fetch %.100s:%u.",
+                target.host, target.port);
+    }
     fetch_target_done(&target);
     return ok;
 }
