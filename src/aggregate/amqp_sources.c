@@ -154,7 +154,8 @@ static void on_secrets(void *arg, const char *topic, const char *event, const js
 
 /* -------------------------------------------------------------- life */
 
-bool amqp_sources_open(struct streams *streams, struct secrets *secrets, const struct amqp_sources_options *options, struct amqp_sources **ret, struct su_err *err)
+bool amqp_sources_open(struct streams *streams, struct secrets *secrets, const struct amqp_sources_options *options,
+                       struct amqp_sources **ret, struct su_err *err)
 {
     struct amqp_sources *sources = su_alloc(sizeof *sources);
     *sources = (struct amqp_sources){.streams = streams, .secrets = secrets, .is_changed = true,

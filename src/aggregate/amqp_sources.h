@@ -8,7 +8,8 @@
 
 struct amqp_sources;
 struct amqp_sources_options { uint32_t connections_max; /* 0: 256 */ };
-bool amqp_sources_open(struct streams *streams, struct secrets *secrets, const struct amqp_sources_options *options, struct amqp_sources **ret, struct su_err *err);
+bool amqp_sources_open(struct streams *streams, struct secrets *secrets, const struct amqp_sources_options *options,
+                       struct amqp_sources **ret, struct su_err *err);
 /* Stops them all: what was received is committed and acknowledged, within some seconds. */
 void amqp_sources_close(struct amqp_sources *sources);
 

@@ -22,6 +22,11 @@
 
 #include "aggregate/amqp_sources.h"
 #include "aggregate/blobref.h"
+#include "act/action.h"
+#include "act/decision.h"
+#include "act/delivery.h"
+#include "act/iteration.h"
+#include "aggregate/consumer.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
@@ -208,7 +213,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, NULL};
+    idempotency_migrations, secret_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -272,6 +277,33 @@ static bool amqp_part(struct serving *serving, struct su_err *err)
     return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
 }
 static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
+static bool consumers_part(struct serving *serving, struct su_err *err)
+{
+    return consumers_open(serving->services.streams, &serving->services.consumers, err);
+}
+static void consumers_end(struct serving *serving) { consumers_close(serving->services.consumers); }
+
+static bool actions_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return actions_open(services->store, services->bus, services->fetches, &services->actions, err);
+}
+static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }
+
+static bool iterations_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return iterations_open(services->store, services->bus, services->objects, services->consumers, &services->iterations, err);
+}
+static void iterations_end(struct serving *serving) { iterations_close(serving->services.iterations); }
+
+static bool delivery_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return delivery_open(services->store, services->bus, services->actions, services->secrets, NULL, &services->delivery, err);
+}
+static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -370,12 +402,16 @@ static const struct part parts[] = {
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
     {"amqp", amqp_part, amqp_end},
+    {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},
     {"notebooks", notebooks_part, notebooks_end},
     {"recipes", recipes_part, recipes_end},
     {"runs", runs_part, runs_end},
+    {"actions", actions_part, actions_end},
+    {"iterations", iterations_part, iterations_end},
+    {"delivery", delivery_part, delivery_end},
     {"server", server_part, server_end},
 };
 

@@ -74,9 +74,13 @@ def dead(server: Server, stream: str) -> list[dict[str, Any]]:
     return server.requests.get(f"/v1/streams/{stream}/dead-letters").json()["items"]
 
 
-def wait_messages(server: Server, stream: str, count: int) -> list[dict[str, Any]]:
+def wait_count(server: Server, stream: str, count: int) -> None:
     wait_until(lambda: server.requests.get(f"/v1/streams/{stream}").json()["offsets"]["next"] >= count, f"{stream} has {count} messages",
                PATIENCE_S)
+
+
+def wait_messages(server: Server, stream: str, count: int) -> list[dict[str, Any]]:
+    wait_count(server, stream, count)
     return messages(server, stream)
 
 
@@ -181,7 +185,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed_in_mid_batch(serve
     for round_ in range(4):
         first = round_ * total // 4
         rabbit.publish(name, bodies(total // 4, first), ids=ids[first:first + total // 4])
-        wait_until(lambda: server.requests.get("/v1/streams/s").json()["offsets"]["next"] > first, "some have come")
+        wait_count(server, "s", first + 1)
         server.restart(kill=True)
     items = wait_messages(server, "s", total)
     wait_acknowledged(rabbit, name)
@@ -193,7 +197,7 @@ def test_messages_stay_with_the_broker_until_they_are_on_disk(server: Server, ra
     rabbit.queue(name)
     rabbit.publish(name, bodies(5000))
     define(server, "s", source(rabbit, name, prefetch=500))
-    wait_until(lambda: server.requests.get("/v1/streams/s").json()["offsets"]["next"] > 0, "some have come")
+    wait_count(server, "s", 1)
     server.kill()
     wait_until(lambda: rabbit.messages(name)[1] == 0, "the broker has seen the connection end")
     left = rabbit.unacknowledged(name)
@@ -230,7 +234,7 @@ def test_a_stopped_server_has_acknowledged_what_it_stored(server: Server, rabbit
     rabbit.queue(name)
     rabbit.publish(name, bodies(3000))
     define(server, "s", source(rabbit, name, prefetch=300))
-    wait_until(lambda: server.requests.get("/v1/streams/s").json()["offsets"]["next"] > 0, "some have come")
+    wait_count(server, "s", 1)
     server.restart()
     assert numbers(wait_messages(server, "s", 3000)) == list(range(3000)), "without ids nothing is doubled by an orderly stop"
 
@@ -245,7 +249,7 @@ def test_the_source_comes_back_when_the_broker_does(server: Server, rabbit: Brok
     define(server, "s", source(rabbit, name, prefetch=100))
     wait_state(server, "s", "running")
     rabbit.publish(name, bodies(total), ids=ids)
-    wait_until(lambda: server.requests.get("/v1/streams/s").json()["offsets"]["next"] > 0, "some have come")
+    wait_count(server, "s", 1)
     rabbit.restart(kill=kill)
     items = wait_messages(server, "s", total)
     wait_acknowledged(rabbit, name)
@@ -326,7 +330,7 @@ def test_a_cut_network_loses_and_doubles_nothing(server: Server, rabbit: Broker,
         for round_ in range(3):
             first = round_ * total // 3
             rabbit.publish(name, bodies(total // 3, first), ids=ids[first:first + total // 3])
-            wait_until(lambda: server.requests.get("/v1/streams/s").json()["offsets"]["next"] > first, "some have come")
+            wait_count(server, "s", first + 1)
             assert proxy.cut() >= 1
         items = wait_messages(server, "s", total)
         wait_acknowledged(rabbit, name)
