@@ -20,10 +20,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/amqp_sources.h"
 #include "aggregate/blobref.h"
+#include "act/action.h"
+#include "act/decision.h"
+#include "act/delivery.h"
+#include "act/iteration.h"
+#include "aggregate/consumer.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
+#include "aggregate/stream.h"
 #include "api/accounts.h"
 #include "api/events.h"
 #include "api/idempotency.h"
@@ -42,6 +49,7 @@
 #include "interact/recipes.h"
 #include "interact/run.h"
 #include "store/secret.h"
+#include "store/log.h"
 #include "store/store.h"
 
 enum { LIST_MAX = 64, UPKEEP_MS = 1000, SWEEP_MS = 5 * 60 * 1000, END_S = 10 };
@@ -204,8 +212,8 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    blobref_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, NULL};
+    blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
+    idempotency_migrations, secret_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -248,6 +256,54 @@ static bool fetches_part(struct serving *serving, struct su_err *err)
     return fetches_open(serving->services.store, serving->services.objects, serving->services.bus, &options, &serving->services.fetches, err);
 }
 static void fetches_end(struct serving *serving) { fetches_close(serving->services.fetches); }
+
+static bool logs_part(struct serving *serving, struct su_err *err)
+{
+    const struct log_options options = {.owner = {blobref_hold, blobref_release, blobref_collect}};
+    return logs_open(serving->services.store, &options, &serving->services.logs, err);
+}
+static void logs_end(struct serving *serving) { logs_close(serving->services.logs); }
+
+static bool streams_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    return streams_open(services->store, services->logs, services->bus, NULL, &serving->services.streams, err);
+}
+static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
+
+static bool amqp_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
+}
+static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
+static bool consumers_part(struct serving *serving, struct su_err *err)
+{
+    return consumers_open(serving->services.streams, &serving->services.consumers, err);
+}
+static void consumers_end(struct serving *serving) { consumers_close(serving->services.consumers); }
+
+static bool actions_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return actions_open(services->store, services->bus, services->fetches, &services->actions, err);
+}
+static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }
+
+static bool iterations_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return iterations_open(services->store, services->bus, services->objects, services->consumers, &services->iterations, err);
+}
+static void iterations_end(struct serving *serving) { iterations_close(serving->services.iterations); }
+
+static bool delivery_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return delivery_open(services->store, services->bus, services->actions, services->secrets, NULL, &services->delivery, err);
+}
+static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -324,7 +380,9 @@ static bool server_part(struct serving *serving, struct su_err *err)
         .listen = serving->options.listen, .public_host = serving->options.public_host,
         .insecure_listen = serving->options.insecure_listen};
     SU_AUTO_FREE char *socket = serving->services.compute ? su_format("%s/api.sock", compute_api_dir(serving->services.compute)) : NULL;
+    SU_AUTO_FREE char *frames = serving->services.compute ? su_format("%s/frames.sock", compute_api_dir(serving->services.compute)) : NULL;
     config.kernel_socket = socket;
+    config.frames_socket = frames;
     return server_open(&config, &serving->services, all_routes, &serving->services.server, err);
 }
 static void server_end(struct serving *serving)
@@ -341,12 +399,19 @@ static const struct part parts[] = {
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
     {"fetches", fetches_part, fetches_end},
+    {"logs", logs_part, logs_end},
+    {"streams", streams_part, streams_end},
+    {"amqp", amqp_part, amqp_end},
+    {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},
     {"notebooks", notebooks_part, notebooks_end},
     {"recipes", recipes_part, recipes_end},
     {"runs", runs_part, runs_end},
+    {"actions", actions_part, actions_end},
+    {"iterations", iterations_part, iterations_end},
+    {"delivery", delivery_part, delivery_end},
     {"server", server_part, server_end},
 };
 
