@@ -65,7 +65,7 @@ static bool removed(struct sql *db, void *arg, const struct stream *stream, bool
     return sql_run(db, err, "DELETE FROM derived_positions WHERE stream = ?1", sql_int(stream->id));
 }
 
-bool deriveds_floor(struct sql *db, void *arg, const struct stream *stream, uint64_t *ret, struct su_err *err)
+static bool floor_of(struct sql *db, void *arg, const struct stream *stream, uint64_t *ret, struct su_err *err)
 {
     int64_t least;
     if (!sql_get_int(db, INT64_MAX, &least, err,
@@ -309,6 +309,7 @@ bool deriveds_open(struct streams *streams, struct tables *tables, const struct 
         deriveds->shared.options = *options;
     su_lock_init(&deriveds->shared.lock);
     streams_on_delete(streams, removed, deriveds);
+    streams_set_floor(streams, floor_of, deriveds);
     deriveds->definitions = su_bus_subscribe(deriveds->shared.bus, "streams", wake_all, &deriveds->shared);
     su_thread_start(&deriveds->thread, "derived", run, deriveds);
     *ret = deriveds;

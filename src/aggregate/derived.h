@@ -31,8 +31,7 @@ bool derived_definition_check(const json_t *source, struct su_err *err);
 struct deriveds;
 struct deriveds_options { int64_t query_ms; size_t query_memory_bytes; };
 extern const struct store_migration derived_migrations[];
-/* tables may be NULL: joins with objects are refused then.  Registers itself with streams_on_delete. */
+/* tables may be NULL: joins with objects are refused then.  Registers itself with streams_on_delete and
+ * streams_set_floor (the smallest offset of a parent that a derived stream, not stopped, still needs). */
 bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options, struct deriveds **ret, struct su_err *err);
 void deriveds_close(struct deriveds *deriveds);
-/* For streams_set_floor: the smallest offset of the stream that a derived one, not stopped, still needs. */
-bool deriveds_floor(struct sql *db, void *deriveds, const struct stream *stream, uint64_t *ret, struct su_err *err);

@@ -152,18 +152,6 @@ static bool stream_as_table(struct asking *asking, struct stream *stream, struct
     return true;
 }
 
-static bool may_ask(const struct question *question, const char *name)
-{
-    size_t at;
-    json_t *item;
-    if (!question->objects)
-        return true;
-    json_array_foreach((json_t *)question->objects, at, item)
-        if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
-            return true;
-    return false;
-}
-
 static bool fail_unknown(const struct question *question, const char *name, struct su_err *err)
 {
     su_fail_field(err, SU_NOT_FOUND, "sql", "sql: there is no stream or object \"%.200s\" that may be asked here", name);

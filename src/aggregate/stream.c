@@ -358,8 +358,8 @@ void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *, vo
 void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *), void *arg)
 {
     SU_LOCKED(&streams->lock);
-    streams->floor_arg = arg;
-    streams->floor = floor;
+    su_assert(streams->floor_count < STREAM_HOOKS);
+    streams->floors[streams->floor_count++] = (struct stream_floor){floor, arg};
 }
 
 /* --- listing ---------------------------------------------------------------- */

@@ -8,6 +8,7 @@ const struct route *const all_routes[] = {
     notebooks_routes,
     runs_routes,
     recipes_routes,
+    queries_routes,
     status_routes,
     events_routes,
     actions_routes,
