@@ -151,12 +151,14 @@ static void forget(struct streams *streams, const char *tenant, const char *name
 bool stream_get(struct streams *streams, const char *tenant, const char *name, struct stream **ret, struct su_err *err)
 {
     uint64_t generation;
-    if ((*ret = cached(streams, tenant, name, &generation)))
-        return true;
-    STORE_READ(streams->store, db);
-    if (!read_stream(db, tenant, name, ret, err))
-        return false;
-    keep(streams, *ret, generation);
+    struct stream *stream = cached(streams, tenant, name, &generation);
+    if (!stream) {
+        STORE_READ(streams->store, db);
+        if (!read_stream(db, tenant, name, &stream, err))
+            return false;
+        keep(streams, stream, generation);
+    }
+    *ret = stream;
     return true;
 }
 
