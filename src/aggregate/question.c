@@ -12,7 +12,7 @@ struct stream_table {
     struct stream *stream;
     struct log_range range;
     json_t *schema;                 /* what the fields' names borrow from */
-    struct query_field *fields;
+    struct relation_field *fields;
     size_t field_count;
 };
 
@@ -116,7 +116,7 @@ static bool read_fields(struct stream_table *table, struct su_err *err)
     json_array_foreach(list, at, item) {
         struct su_str name = su_str_of(su_json_string(item, "name", ""));
         enum block_kind kind = kind_of(su_json_string(item, "kind", "text"));
-        table->fields[table->field_count++] = (struct query_field){name, path_of(name, kind), kind};
+        table->fields[table->field_count++] = (struct relation_field){name, path_of(name, kind), kind};
     }
     return true;
 }

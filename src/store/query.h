@@ -13,7 +13,7 @@
 
 /* --- tables ---------------------------------------------------------------- */
 
-struct query_field {
+struct relation_field {
     struct su_str name;         /* the column's; unique without case, else the later one is left out */
     struct su_str path;         /* of the field in blocks */
     enum block_kind kind;       /* values of other scalar kinds are given as this one: so blocks may differ */
@@ -23,7 +23,7 @@ struct query_piece { struct block *block; uint32_t from, to; };
 /* What a scan is asked for: pieces beyond it may be left out, they are filtered again. */
 struct query_bounds { uint64_t from, to; int64_t time_from_us, time_to_us; };
 struct query_table {
-    const struct query_field *fields;   /* borrowed until close */
+    const struct relation_field *fields;   /* borrowed until close */
     size_t field_count;
     bool is_stream;                     /* has _offset, _time, _key …; else fields only */
     int64_t time_from_us, time_to_us;   /* rows outside are skipped (INT64_MIN, INT64_MAX: none) */

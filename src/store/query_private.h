@@ -71,7 +71,7 @@ void relation_narrow(struct query_bounds *bounds, char what, char op, sqlite3_va
 enum { QUERY_SCRATCH = 64 };
 struct block_value relation_value(const struct relation *relation, int column, struct block *block, uint32_t row, char scratch[static QUERY_SCRATCH],
                                   bool *ret_is_lasting);
-const struct block_column *field_column(const struct block *block, const struct query_field *field);
+const struct block_column *field_column(const struct block *block, const struct relation_field *field);
 size_t query_time_text(int64_t us, char text[static QUERY_SCRATCH]);
 bool query_row_counts(const struct relation *relation, const struct block *block, uint32_t row);
 

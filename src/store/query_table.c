@@ -219,7 +219,7 @@ static enum lane_form text_form(struct lane *lane)
     return LANE_CODES;
 }
 
-static enum lane_form field_form(struct lane *lane, const struct block *block, const struct query_field *field)
+static enum lane_form field_form(struct lane *lane, const struct block *block, const struct relation_field *field)
 {
     lane->column = field_column(block, field);
     if (!lane->column)
@@ -445,7 +445,7 @@ static void declare_own(struct relation *relation, struct su_buf *out, size_t fr
 /* Names that differ in case alone are one to SQLite: the first one has it. */
 static bool is_taken(const struct relation *relation, uint32_t field)
 {
-    const struct query_field *fields = relation->table.fields;
+    const struct relation_field *fields = relation->table.fields;
     struct su_str name = fields[field].name;
     for (size_t i = 0; relation->table.is_stream && i < SU_COUNT(own); i++)
         if (name.len == strlen(own[i].name) && sqlite3_strnicmp(own[i].name, name.ptr, (int)name.len) == 0)

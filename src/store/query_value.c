@@ -9,7 +9,7 @@
 
 static bool is_scalar(enum block_kind kind) { return kind == BLOCK_INT || kind == BLOCK_FLOAT || kind == BLOCK_TEXT; }
 
-const struct block_column *field_column(const struct block *block, const struct query_field *field)
+const struct block_column *field_column(const struct block *block, const struct relation_field *field)
 {
     if (!is_scalar(field->kind))
         return block_field_column(block, field->path, field->kind);
@@ -126,7 +126,7 @@ struct block_value relation_value(const struct relation *relation, int column, s
     case QUERY_BODY: *ret_is_lasting = false; return body_of(relation, block, row);
     case QUERY_FIELD: break;
     }
-    const struct query_field *field = &relation->table.fields[what->field];
+    const struct relation_field *field = &relation->table.fields[what->field];
     const struct block_column *from = field_column(block, field);
     if (!from || block_is_null(from, row))
         return (struct block_value){0};

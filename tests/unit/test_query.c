@@ -11,7 +11,7 @@ struct fixture {
     struct su_buf bytes[BLOCKS_MAX];
     struct block blocks[BLOCKS_MAX];
     size_t count;
-    const struct query_field *fields;
+    const struct relation_field *fields;
     size_t field_count;
     bool is_stream;
     int64_t time_from_us, time_to_us;
@@ -52,7 +52,7 @@ static bool resolve(void *arg, const char *name, struct query_table *ret, struct
     return su_fail_field(err, SU_NOT_FOUND, "sql", "sql: there is no stream or object \"%s\"", name);
 }
 
-static const struct query_field fields[] = {
+static const struct relation_field fields[] = {
     {{"comm", 4}, {"comm", 4}, BLOCK_TEXT}, {{"count", 5}, {"count", 5}, BLOCK_INT}, {{"lat", 3}, {"lat", 3}, BLOCK_FLOAT},
     {{"user.name", 9}, {"user.name", 9}, BLOCK_TEXT}, {{"ok", 2}, {"ok", 2}, BLOCK_BOOL}, {{"mixed", 5}, {"mixed", 5}, BLOCK_TEXT},
 };
@@ -104,7 +104,7 @@ static void make_stream(struct fixture *fixture)
     add_block(fixture, builder, 3000);
 }
 
-static const struct query_field lookup_fields[] = {{{"comm", 4}, {"comm", 4}, BLOCK_TEXT}, {{"team", 4}, {"team", 4}, BLOCK_TEXT}, {{"n", 1}, {"n", 1}, BLOCK_INT}};
+static const struct relation_field lookup_fields[] = {{{"comm", 4}, {"comm", 4}, BLOCK_TEXT}, {{"team", 4}, {"team", 4}, BLOCK_TEXT}, {{"n", 1}, {"n", 1}, BLOCK_INT}};
 
 static void make_lookup(struct fixture *fixture)
 {
