@@ -31,6 +31,14 @@ bool window_next(struct logs *logs, struct sql *db, int64_t log, const struct wi
 /* The window that starts at start_us as it was when it closed; *ret_found false when it isn't closed. */
 bool window_at(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *spec, int64_t start_us, uint64_t offset_min,
                struct window *ret, bool *ret_found, struct su_err *err);
+/* The same window with a later view of the log, up to offset `to`: what a revision of it holds.  ret->revision is 0. */
+bool window_view(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *spec, int64_t start_us,
+                 uint64_t offset_min, uint64_t to, struct window *ret, struct su_err *err);
+/* Of the messages at offsets [from, to): how many came after a window of theirs had closed, and the least start greater
+ * than after_us (INT64_MIN: any) of such a window. */
+struct window_late { uint64_t messages; int64_t start_us; bool has_start; };
+bool window_late(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *spec, uint64_t from, uint64_t to,
+                 int64_t after_us, struct window_late *ret, struct su_err *err);
 /* Its messages: log_range for log_read; rows outside [start, end) are to be skipped. */
 static inline struct log_range window_range(const struct window *window)
 {

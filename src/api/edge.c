@@ -139,7 +139,7 @@ static void count_reply(struct server *server, const struct request *request)
         bucket++;
     server->stats.requests[status >= 100 && status < 600 ? status / 100 : 0]++;
     server->stats.bytes_in += request->bytes_in;
-    if (request->reply.kind != REPLY_EVENTS) {
+    if (request->reply.kind != REPLY_EVENTS && request->reply.kind != REPLY_FLOW) {
         server->stats.latency[bucket]++;
         server->stats.latency_total_s += ms / 1000;
     }
@@ -192,13 +192,14 @@ static ssize_t read_events(void *cls, uint64_t position, char *buffer, size_t ma
         return (ssize_t)count;
     }
     if (stream->is_ended)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return stream->is_broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     su_buf_clear(&stream->out);
     stream->sent = 0;
     MHD_suspend_connection(request->http);
     if (!work_submit(request, JOB_FILL)) {
         request->place = AT_EDGE;
         stream->is_ended = true;
+        stream->is_broken = request->reply.kind == REPLY_FLOW;
         MHD_resume_connection(request->http);
     }
     return 0;
@@ -221,6 +222,7 @@ static struct MHD_Response *response_of(struct request *request)
             reply->fd = -1;
         return response;
     case REPLY_EVENTS:
+    case REPLY_FLOW:
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENTS_BLOCK, read_events, request, NULL);
     case REPLY_NONE:
     case REPLY_PARKED:
@@ -262,13 +264,13 @@ static void admit_stream(struct request *request)
     request->stream.heartbeat_ms = su_mono_ms() + HEARTBEAT_MS;
     if (is_admitted)
         return;
-    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams are open already", (unsigned long long)server->limits.event_streams);
+    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams and long replies are open already", (unsigned long long)server->limits.event_streams);
     reply_error(&request->reply, &err);
 }
 
 static enum MHD_Result send_reply(struct request *request)
 {
-    if (request->reply.kind == REPLY_EVENTS && strcmp(request->method, "HEAD") != 0)
+    if ((request->reply.kind == REPLY_EVENTS || request->reply.kind == REPLY_FLOW) && strcmp(request->method, "HEAD") != 0)
         admit_stream(request);
     struct MHD_Response *response = response_of(request);
     if (!response)

@@ -23,7 +23,7 @@ const struct limit_row limits_table[] = {
     ROW(workers, 4, 1, 64, "", "threads that run requests"),
     ROW(queued_requests, 1024, 16, 100000, "", "requests waiting for a worker; further ones get 503"),
     ROW(wait_s, 300, 1, 3600, "s", "longest ?wait="),
-    ROW(event_streams, 512, 1, 100000, "", "open event streams; further ones get 503"),
+    ROW(event_streams, 512, 1, 100000, "", "open event streams and long replies; further ones get 503"),
     ROW(idempotency_s, 86400, 60, 30 * 86400, "s", "how long the reply of an Idempotency-Key is kept"),
     ROW(idempotency_bytes, 64 * KIB, 1 * KIB, 16 * MIB, "bytes", "largest reply that is kept for an Idempotency-Key"),
     ROW(login_failures, 5, 1, 1000, "", "failed logins in a row before a pause (429)"),

@@ -1,8 +1,6 @@
 /* Passwords: see password.h.  Layer api; any thread. */
 #include "password.h"
 
-#include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 bool password_hash(const char *password, char ret_hash[static PASSWORD_HASH_SIZE], struct su_err *err)
@@ -10,8 +8,7 @@ bool password_hash(const char *password, char ret_hash[static PASSWORD_HASH_SIZE
     size_t length = strlen(password);
     if (length < PASSWORD_MIN || length > PASSWORD_MAX)
         return su_fail_field(err, SU_INVALID, "password", "password: must have %d to %d bytes", PASSWORD_MIN, PASSWORD_MAX);
-    int failed = crypto_pwhash_str(ret_hash, password, length, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE);
-    return !failed || su_fail(err, SU_UNAVAILABLE, "not enough memory to hash a password");
+    return su_slow_hash((struct su_str){password, length}, ret_hash) || su_fail(err, SU_UNAVAILABLE, "not enough memory to hash a password");
 }
 
 bool password_check(const char *password, const char *hash)
@@ -25,10 +22,10 @@ bool password_check(const char *password, const char *hash)
         password_hash("a password nobody has", scratch, &err);
         return false;
     }
-    return crypto_pwhash_str_verify(hash, password, length) == 0;
+    return su_slow_hash_is((struct su_str){password, length}, hash);
 }
 
-bool password_same(const void *a, const void *b, size_t len) { return sodium_memcmp(a, b, len) == 0; }
+bool password_same(const void *a, const void *b, size_t len) { return su_same(a, b, len); }
 
 bool password_same_text(const char *a, const char *b)
 {

@@ -1,11 +1,11 @@
-/* Passwords and secrets: argon2id, and comparisons in constant time.  Layer api; any thread.
- * password.c is the only user of sodium.h in this layer. */
+/* Passwords and secrets: argon2id, and comparisons in constant time.  Layer api; any thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/err.h"
+#include "base/seal.h"
 
-enum { PASSWORD_HASH_SIZE = 128, PASSWORD_MIN = 8, PASSWORD_MAX = 1024 };
+enum { PASSWORD_HASH_SIZE = SU_SLOW_HASH_SIZE, PASSWORD_MIN = 8, PASSWORD_MAX = 1024 };
 
 /* argon2id with libsodium's interactive cost (64 MiB, some 0.1 s): callers take turns. */
 bool password_hash(const char *password, char ret_hash[static PASSWORD_HASH_SIZE], struct su_err *err);

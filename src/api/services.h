@@ -14,6 +14,7 @@ struct notebooks;
 struct recipes;
 struct runs;
 struct accounts;
+struct secrets;
 struct events;
 struct limits;
 struct server;
@@ -31,6 +32,7 @@ struct services {
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct accounts *accounts;      /* accounts.h */
+    struct secrets *secrets;        /* store/secret.h */
     struct events *events;          /* events.h */
     const struct limits *limits;    /* limits.h */
     struct server *server;          /* server.h: readiness, counters */

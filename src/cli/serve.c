@@ -41,6 +41,7 @@
 #include "interact/notebooks.h"
 #include "interact/recipes.h"
 #include "interact/run.h"
+#include "store/secret.h"
 #include "store/store.h"
 
 enum { LIST_MAX = 64, UPKEEP_MS = 1000, SWEEP_MS = 5 * 60 * 1000, END_S = 10 };
@@ -204,7 +205,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, NULL};
+    idempotency_migrations, secret_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -219,6 +220,12 @@ static bool bus_part(struct serving *serving, struct su_err *err)
     return true;
 }
 static void bus_end(struct serving *serving) { su_bus_free(serving->services.bus); }
+
+static bool secrets_part(struct serving *serving, struct su_err *err)
+{
+    return secrets_open(serving->services.store, serving->services.bus, &serving->services.secrets, err);
+}
+static void secrets_end(struct serving *serving) { secrets_close(serving->services.secrets); }
 
 static bool objects_part(struct serving *serving, struct su_err *err)
 {
@@ -330,6 +337,7 @@ struct part { const char *name; bool (*open)(struct serving *serving, struct su_
 static const struct part parts[] = {
     {"store", store_part, store_end},
     {"bus", bus_part, bus_end},
+    {"secrets", secrets_part, secrets_end},
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
     {"fetches", fetches_part, fetches_end},
