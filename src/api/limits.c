@@ -35,6 +35,11 @@ const struct limit_row limits_table[] = {
     ROW(runs_queued, 10000, 1, 1000000, "", "queued runs"),
     ROW(fetch_bytes, 2 * GIB, 1 * KIB, 1024 * GIB, "bytes", "one download (fetch) into an object"),
     ROW(fetch_s, 600, 1, 86400, "s", "time for one download"),
+    ROW(streams, 100000, 1, 10000000, "", "streams of one tenant"),
+    ROW(stream_message_bytes, 1 * MIB, 1 * KIB, 16 * MIB, "bytes", "one message of a stream"),
+    ROW(stream_queued_bytes, 32 * MIB, 1 * KIB, 16 * GIB, "bytes", "messages that wait for the disk; further ones get 429"),
+    ROW(push_bytes, 32 * MIB, 1 * KIB, 256 * MIB, "bytes", "body of one push, packed and opened (413)"),
+    ROW(push_held_bytes, 64 * MIB, 1 * KIB, 16 * GIB, "bytes", "bodies of pushes that are under way; further ones get 429"),
     {.name = NULL},
 };
 
