@@ -52,6 +52,7 @@ struct stream {
     enum stream_format format;
     char *time_field;               /* path; NULL: the source's own time, else arrival */
     enum stream_time_format time_format;
+    bool time_may_miss;             /* a message without that field gets its arrival; else it is refused */
     char *key_field;                /* path, or NULL */
     int64_t delay_us;               /* watermark = largest event time − delay */
     int64_t skew_us;                /* event time is at most arrival + skew */
@@ -130,6 +131,9 @@ void stream_writer_clear(struct stream_writer *writer);
 
 /* Is this message id among the newest 100,000 of the stream?  Remembers it if not.  Rebuilt from the log when first asked. */
 bool stream_seen_id(struct streams *streams, struct stream *stream, struct su_str id, bool *ret_seen, struct su_err *err);
+
+/* The ids of a batch that was not committed after all were remembered too early: the next question reads the log again. */
+void stream_forget_ids(struct streams *streams, struct stream *stream);
 
 /* --- time and places -------------------------------------------------------- */
 

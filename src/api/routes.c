@@ -1,6 +1,21 @@
 /* The list of all routes.  Layer api. */
 #include "routes.h"
 
+/* clang-format off */
 const struct route *const all_routes[] = {
-    objects_routes, fetches_routes, notebooks_routes, runs_routes,    recipes_routes, status_routes, events_routes,
-    people_routes,  tokens_routes,  sessions_routes,  backups_routes, secrets_routes, openapi_routes, page_routes,   NULL};
+    objects_routes,
+    fetches_routes,
+    notebooks_routes,
+    runs_routes,
+    recipes_routes,
+    streams_routes,
+    status_routes,
+    events_routes,
+    people_routes,
+    tokens_routes,
+    sessions_routes,
+    backups_routes,
+    secrets_routes,
+    openapi_routes,
+    page_routes,
+    NULL};

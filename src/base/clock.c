@@ -30,6 +30,48 @@ const char *su_time_text(int64_t at_ms, char text[static SU_TIME_TEXT])
     return text;
 }
 
+const char *su_time_text_us(int64_t at_us, char text[static SU_TIME_TEXT_US])
+{
+    int64_t us = at_us % 1000000, seconds = at_us / 1000000;
+    if (us < 0) {
+        us += 1000000;
+        seconds--;
+    }
+    struct tm parts;
+    gmtime_r(&(time_t){seconds}, &parts);
+    size_t used = strftime(text, SU_TIME_TEXT_US, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + used, SU_TIME_TEXT_US - used, ".%06dZ", (int)us);
+    return text;
+}
+
+enum { STEP_US = 1000000, BELIEVED_US = 60000000 };
+
+int64_t su_steady_at(struct su_steady *steady, int64_t mono_us, int64_t real_us)
+{
+    int64_t step_us = real_us - (mono_us + steady->offset_us);
+    bool is_strange = steady->is_set && (step_us > STEP_US || step_us < -STEP_US);
+    if (is_strange && steady->strange_since_us == 0)
+        steady->strange_since_us = mono_us;
+    if (!is_strange) {
+        steady->offset_us = real_us - mono_us;
+        steady->strange_since_us = 0;
+    } else if (mono_us - steady->strange_since_us >= BELIEVED_US) {
+        steady->offset_us = real_us - mono_us;
+        steady->strange_since_us = 0;
+        steady->last_us = INT64_MIN;
+    }
+    int64_t now_us = mono_us + steady->offset_us;
+    if (steady->is_set && now_us < steady->last_us)
+        now_us = steady->last_us;
+    steady->is_set = true;
+    return steady->last_us = now_us;
+}
+
+int64_t su_steady_now(struct su_steady *steady)
+{
+    return su_steady_at(steady, su_mono_ns() / 1000, su_now_us());
+}
+
 static bool digits(const char **at, const char *end, int count, int *ret)
 {
     int value = 0;
