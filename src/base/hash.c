@@ -1,8 +1,10 @@
-/* Content hashes: see hash.h.  The only user of openssl/evp.h.  Layer base. */
+/* Hashes: see hash.h.  The only user of openssl/evp.h and xxhash.h.  Layer base. */
 #include "hash.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "str.h"
 
@@ -52,3 +54,5 @@ void su_hex(const uint8_t *data, size_t len, char *text)
     }
     text[2 * len] = '\0';
 }
+
+uint64_t su_hash64(const void *data, size_t len) { return XXH3_64bits(data, len); }

@@ -1,4 +1,5 @@
-/* Content hashes: SHA-256 by OpenSSL (uses the processor's instructions).  Layer base. */
+/* Hashes: SHA-256 of content by OpenSSL (uses the processor's instructions); 64 bits of XXH3 for tables and
+ * checksums.  Layer base. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -13,3 +14,5 @@ void su_sha256_end(struct su_sha256 *hash, uint8_t digest[static SU_SHA256_SIZE]
 void su_sha256_of(const void *data, size_t len, uint8_t digest[static SU_SHA256_SIZE]);
 /* Lower-case hex of len bytes into text (2*len + 1). */
 void su_hex(const uint8_t *data, size_t len, char *text);
+/* XXH3, 64 bits with seed 0: fast, well mixed, not against an adversary. */
+uint64_t su_hash64(const void *data, size_t len);

@@ -24,6 +24,7 @@ enum block_role {
     BLOCK_ID,           /* the publisher's message id */
     BLOCK_HEADERS,      /* JSON object */
     BLOCK_BODY,         /* bytes as they came; may be packed (zstd) */
+    BLOCK_OFFSET,       /* offsets, when they have gaps; absent: first + row */
     BLOCK_ROLE_COUNT
 };
 /* A punctuation says only that event time has come this far: it has no body and no fields, and readers skip it. */
@@ -95,7 +96,8 @@ struct block {
     struct block_column *columns;
     void *unpacked;                     /* the packed part of bodies that was read last */
 };
-/* Reads and bounds-checks everything that later calls rely on; data (64-aligned) must outlive the block.
+/* Reads and bounds-checks everything that later calls rely on; data must outlive the block, and *ret must stay where it
+ * is (its columns point to it).  One thread at a time when bodies are read.  Packed bodies are checked when they are read.
  * SU_INTERNAL, saying which part, when a checksum or a bound is wrong: never trusts what it reads. */
 bool block_open(const void *data, size_t size, struct block *ret, struct su_err *err);
 void block_done(struct block *block);
@@ -119,6 +121,8 @@ void block_floats(const struct block_column *column, uint32_t row, uint32_t coun
 bool block_codes(const struct block_column *column, uint32_t row, uint32_t count, uint32_t *ret);
 uint32_t block_dictionary_count(const struct block_column *column);
 struct su_str block_dictionary(const struct block_column *column, uint32_t code);
+/* The offset of a row. */
+uint64_t block_offset(const struct block *block, uint32_t row);
 /* Bodies one after the other: false when packed data is damaged. */
 bool block_body(struct block *block, uint32_t row, struct su_str *ret, struct su_err *err);
 
