@@ -344,7 +344,6 @@ bool stream_delete(struct streams *streams, const char *tenant, const char *name
         return false;
     forget(streams, tenant, name);
     drop_live(streams, stream->id);
-    logs_collect(streams->logs);
     announce(streams, "stream.deleted", tenant, name, user);
     stream_tell(streams, stream);
     return true;

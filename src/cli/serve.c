@@ -24,6 +24,7 @@
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
+#include "aggregate/stream.h"
 #include "api/accounts.h"
 #include "api/events.h"
 #include "api/idempotency.h"
@@ -42,6 +43,7 @@
 #include "interact/recipes.h"
 #include "interact/run.h"
 #include "store/secret.h"
+#include "store/log.h"
 #include "store/store.h"
 
 enum { LIST_MAX = 64, UPKEEP_MS = 1000, SWEEP_MS = 5 * 60 * 1000, END_S = 10 };
@@ -204,7 +206,7 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    blobref_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
+    blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
     idempotency_migrations, secret_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -248,6 +250,20 @@ static bool fetches_part(struct serving *serving, struct su_err *err)
     return fetches_open(serving->services.store, serving->services.objects, serving->services.bus, &options, &serving->services.fetches, err);
 }
 static void fetches_end(struct serving *serving) { fetches_close(serving->services.fetches); }
+
+static bool logs_part(struct serving *serving, struct su_err *err)
+{
+    const struct log_options options = {.owner = {blobref_hold, blobref_release, blobref_collect}};
+    return logs_open(serving->services.store, &options, &serving->services.logs, err);
+}
+static void logs_end(struct serving *serving) { logs_close(serving->services.logs); }
+
+static bool streams_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    return streams_open(services->store, services->logs, services->bus, NULL, &serving->services.streams, err);
+}
+static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -341,6 +357,8 @@ static const struct part parts[] = {
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
     {"fetches", fetches_part, fetches_end},
+    {"logs", logs_part, logs_end},
+    {"streams", streams_part, streams_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},

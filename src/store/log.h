@@ -41,9 +41,6 @@ bool log_remove(struct logs *logs, struct sql *db, int64_t log, struct su_err *e
 /* Appends a finished block (its first offset is set here).  Wakes upkeep when there is something to seal. */
 bool log_append(struct logs *logs, struct sql *db, int64_t log, void *block, size_t size, uint64_t *ret_first, struct su_err *err);
 
-/* After a commit in which logs were removed: gives the disk back. Not inside a job. */
-void logs_collect(struct logs *logs);
-
 /* --- reading: any thread, with a read connection (or the writer's) ------- */
 
 struct log_extent {

@@ -84,6 +84,19 @@ static void time_survives_text_and_back(void **state)
     assert_false(su_time_parse(SU_STR("2013-09-05T22:30:00"), &at));
 }
 
+static void steady_clock_follows_corrections_and_waits_out_steps(void **state)
+{
+    struct su_steady steady = {0};
+    const int64_t s = 1000000, real = 1378413000 * s;
+    assert_int_equal(su_steady_at(&steady, 10 * s, real), real);
+    assert_int_equal(su_steady_at(&steady, 11 * s, real + s + 500), real + s + 500);
+    assert_int_equal(su_steady_at(&steady, 11 * s, real + s), real + s + 500);                  /* never backwards */
+    assert_int_equal(su_steady_at(&steady, 12 * s, real + 1000000 * s), real + 2 * s);          /* a step is not followed */
+    assert_int_equal(su_steady_at(&steady, 13 * s, real + 3 * s), real + 3 * s);                /* and forgotten when it goes */
+    assert_int_equal(su_steady_at(&steady, 20 * s, real - 3600 * s), real + 10 * s);
+    assert_int_equal(su_steady_at(&steady, 81 * s, real - 3539 * s), real - 3539 * s);          /* until it has lasted */
+}
+
 static void identifiers_sort_by_time_and_differ(void **state)
 {
     char first[SU_ID_SIZE], second[SU_ID_SIZE];
@@ -175,6 +188,7 @@ int main(void)
         cmocka_unit_test(numbers_and_durations_are_read_whole_or_not_at_all),
         cmocka_unit_test(error_keeps_its_words_when_prefixed),
         cmocka_unit_test(time_survives_text_and_back),
+        cmocka_unit_test(steady_clock_follows_corrections_and_waits_out_steps),
         cmocka_unit_test(identifiers_sort_by_time_and_differ),
         cmocka_unit_test(queue_hands_over_in_order_and_drains_after_close),
         cmocka_unit_test(bus_calls_those_who_asked_for_the_topic),
