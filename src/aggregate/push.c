@@ -165,7 +165,7 @@ static void read_lines(struct reading *reading, struct su_str body)
 static bool take_element(void *arg, struct su_str element, struct su_err *err)
 {
     struct reading *reading = arg;
-    bool is_event = reading->push->kind == PUSH_EVENTS;
+    bool is_event = reading->push->kind == PUSH_EVENTS || reading->push->kind == PUSH_EVENT;
     reading->number++;
     return is_event ? take_event(reading, element) : take_plain(reading, element);
 }
