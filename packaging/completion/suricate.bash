@@ -4,13 +4,17 @@ _suricate() {
   local names= options=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W " put get ls rm info versions preview notebook run runs recipe token user serve status doctor backup restore help version" -- "$word"))
+    COMPREPLY=($(compgen -W " put get ls rm info versions preview notebook run runs recipe stream stats dead-letters push tail replay sql consumer action secret token user serve status doctor backup restore help version" -- "$word"))
     return
   fi
   case $first in
     notebook) names=" put get ls rm parameters" ;;
     runs) names=" ls show cancel log watch notebook figures lineage replay" ;;
     recipe) names=" ls show run export add rm index" ;;
+    stream) names=" create ls show rm pause resume verify" ;;
+    consumer) names=" ls show seek rm" ;;
+    action) names=" set ls rm decisions" ;;
+    secret) names=" set ls rm" ;;
     token) names=" create ls rm login" ;;
     user) names=" add ls rm password" ;;
   esac
@@ -30,7 +34,7 @@ _suricate() {
     "notebook get") options=" --output -o --version" ;;
     "notebook rm") options=" --version" ;;
     "notebook parameters") options=" --version" ;;
-    "run") options=" --parameter -p --parameters -f --limit -l --label --wait -w --output -o --name --version --network --retries" ;;
+    "run") options=" --parameter -p --parameters -f --limit -l --label --wait -w --output -o --name --version --network --retries --follow" ;;
     "runs") options=" --state --notebook --recipe --limit -n" ;;
     "runs ls") options=" --state --notebook --recipe --limit -n" ;;
     "runs show") options=" --wait -w" ;;
@@ -41,6 +45,15 @@ _suricate() {
     "recipe ls") options=" --object" ;;
     "recipe run") options=" --object --parameter -p --parameters -f --limit -l --label --wait -w --output -o" ;;
     "recipe export") options=" --output -o" ;;
+    "stream create") options=" --file -f --time-field --time-format --key --format --delay --skew --idle --keep --description --amqp --queue --user --secret --declare --exchange --bind --from --every --by --aggregate --sql --object --replace" ;;
+    "stream rm") options=" --force" ;;
+    "dead-letters") options=" --clear" ;;
+    "push") options=" --format --batch --key" ;;
+    "tail") options=" --follow -f --from --to --limit -n --raw" ;;
+    "replay") options=" --as --speed --rate --time --now --key --idle --per-row --version" ;;
+    "sql") options=" --last --from --to --object --format" ;;
+    "action set") options=" --webhook --secret --header" ;;
+    "action decisions") options=" --stream --consumer --action --limit -n" ;;
     "token create") options=" --scope -s --expires" ;;
     "user add") options=" --scope -s --no-password" ;;
     "user password") options=" --old" ;;

@@ -40,6 +40,10 @@ const struct limit_row limits_table[] = {
     ROW(stream_queued_bytes, 32 * MIB, 1 * KIB, 16 * GIB, "bytes", "messages that wait for the disk; further ones get 429"),
     ROW(push_bytes, 32 * MIB, 1 * KIB, 256 * MIB, "bytes", "body of one push, packed and opened (413)"),
     ROW(push_held_bytes, 64 * MIB, 1 * KIB, 16 * GIB, "bytes", "bodies of pushes that are under way; further ones get 429"),
+    ROW(frame_bytes, 512 * MIB, 1 * MIB, 64 * GIB, "bytes", "columns of a stream or table in one answer; the rest is asked for separately"),
+    ROW(frame_connections, 64, 4, 4096, "", "kernels asking for columns at the same time; further ones wait"),
+    ROW(sockets, 512, 1, 100000, "", "open WebSockets; further ones get 503"),
+    ROW(socket_stall_s, 20, 1, 3600, "s", "time in which a WebSocket's reader takes nothing before it is dropped"),
     {.name = NULL},
 };
 

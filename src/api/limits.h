@@ -20,6 +20,8 @@ struct limits {
     uint64_t runs_parallel, runs_queued;
     uint64_t fetch_bytes, fetch_s;
     uint64_t streams, stream_message_bytes, stream_queued_bytes, push_bytes, push_held_bytes;
+    uint64_t frame_bytes, frame_connections;
+    uint64_t sockets, socket_stall_s;
 };
 
 struct limit_row {

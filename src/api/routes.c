@@ -4,11 +4,14 @@
 /* clang-format off */
 const struct route *const all_routes[] = {
     objects_routes,
+    columns_routes,
     fetches_routes,
     notebooks_routes,
     runs_routes,
     recipes_routes,
     streams_routes,
+    consumers_routes,
+    actions_routes,
     status_routes,
     events_routes,
     people_routes,

@@ -148,6 +148,8 @@ static size_t on_header(char *data, size_t one, size_t len, void *arg)
         keep_header(reply->content_type, sizeof reply->content_type, value);
     else if (header_is(line, "Content-Length", &value) && su_str_u64(value, INT64_MAX, &length))
         reply->length = (int64_t)length;
+    else if (header_is(line, "Retry-After", &value) && su_str_u64(value, UINT32_MAX, &length))
+        reply->retry_after_s = length;
     return len;
 }
 
@@ -200,6 +202,10 @@ static void set_body(CURL *curl, struct flight *flight, const char *json_text, s
         curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
         if (call->upload->size >= 0)
             curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->upload->size);
+    } else if (call->body.ptr) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body.ptr);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+        *headers = curl_slist_append(*headers, "Expect:");  /* no round trip to ask whether it may be sent */
     } else if (json_text) {
         *headers = curl_slist_append(*headers, "Content-Type: application/json");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json_text);
@@ -214,16 +220,25 @@ static void set_body(CURL *curl, struct flight *flight, const char *json_text, s
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
+/* The caller's own Idempotency-Key, for a call it may send again. */
+static bool has_own_key(const struct client_call *call)
+{
+    for (size_t i = 0; i < SU_COUNT(call->headers) && call->headers[i]; i++)
+        if (su_str_starts(su_str_of(call->headers[i]), SU_STR("Idempotency-Key:")))
+            return true;
+    return false;
+}
+
 static void add_headers(const struct client *client, const struct client_call *call, struct curl_slist **headers)
 {
     if (client->authorization)
         *headers = curl_slist_append(*headers, client->authorization);
-    if (strcmp(call->method, "POST") == 0) {
+    if (strcmp(call->method, "POST") == 0 && !has_own_key(call)) {
         char id[SU_ID_SIZE], line[64];
         snprintf(line, sizeof line, "Idempotency-Key: %s", su_id(id));
         *headers = curl_slist_append(*headers, line);
     }
-    if (call->upload && call->content_type) {
+    if ((call->upload || call->body.ptr) && call->content_type) {
         SU_AUTO_FREE char *line = su_format("Content-Type: %s", call->content_type);
         *headers = curl_slist_append(*headers, line);
     }

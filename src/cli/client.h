@@ -30,8 +30,9 @@ struct client_call {
     const char *method;
     const char *path;               /* encoded path and query, from "/" */
     const json_t *json;             /* a JSON body … */
-    const struct client_upload *upload; /* … or a file's */
-    const char *content_type;       /* of the upload */
+    const struct client_upload *upload; /* … or a file's … */
+    struct su_str body;             /* … or bytes in memory (ptr NULL: none), which can be sent again */
+    const char *content_type;       /* of the upload or the bytes */
     const char *headers[8];         /* further "Name: value" lines */
     client_sink_fn *sink;           /* takes the body; NULL: it is kept in the reply */
     void *sink_arg;
@@ -46,6 +47,7 @@ struct client_reply {
     json_t *json;           /* the body when it is JSON, else NULL */
     char etag[96], location[512], content_type[128];
     int64_t length;         /* Content-Length, -1 unknown */
+    uint64_t retry_after_s; /* what a refusal asks to wait; 0: nothing said */
 };
 void client_reply_done(struct client_reply *reply);
 #define CLIENT_AUTO_REPLY SU_CLEANUP(client_reply_done)

@@ -56,6 +56,8 @@ static int run_run(struct invocation *in, struct su_err *err)
         json_object_set_new(body, "version", json_integer((json_int_t)version));
     if (retries)
         json_object_set_new(body, "retries", json_integer((json_int_t)retries));
+    if (invocation_has(in, "follow"))
+        json_object_set_new(body, "follow", json_true());
     if (invocation_has(in, "network"))
         json_object_set_new(body, "network", json_true());
     if (!invocation_client(in, &client, err) || !client_json(client, "POST", "/v1/runs", body, &accepted, err))
@@ -216,6 +218,7 @@ static const struct option_spec run_options[] = {
     {.name = "version", .value = "N", .help = "run this version of a stored notebook"},
     {.name = "network", .help = "grant the run the network (the server must allow it)"},
     {.name = "retries", .value = "N", .help = "try again when the run is interrupted"},
+    {.name = "follow", .help = "for notebooks that follow a stream: no time limit, started again after a crash, until cancelled"},
     {.name = NULL},
 };
 static const struct option_spec ls_options[] = {

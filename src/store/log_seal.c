@@ -33,8 +33,8 @@ struct stretch {
 
 static void stretch_done(struct stretch *stretch)
 {
-    for (size_t i = 0; i < stretch->count; i++)
     for (size_t i = 0; stretch->held && i < stretch->count; i++)
+        log_held_free(stretch->held[i]);
     free(stretch->places);
     free(stretch->held);
     free(stretch->tenant);

@@ -54,7 +54,7 @@ def test_man_page_completion_and_reference_are_current() -> None:
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (["re"], {"recipe", "restore"}), (["recipe", ""], {"ls", "show", "run", "export", "add", "rm", "index"}),
+    (["re"], {"recipe", "replay", "restore"}), (["recipe", ""], {"ls", "show", "run", "export", "add", "rm", "index"}),
     (["recipe", "run", "--o"], {"--object", "--output"}), (["put", "--t"], {"--tag", "--type"}), (["runs", "--st"], {"--state"}),
     (["ls", "--js"], {"--json"}),
 ])
