@@ -10,8 +10,6 @@ const struct route *const all_routes[] = {
     runs_routes,
     recipes_routes,
     streams_routes,
-    consumers_routes,
-    actions_routes,
     status_routes,
     events_routes,
     people_routes,
