@@ -10,6 +10,8 @@ const struct route *const all_routes[] = {
     runs_routes,
     recipes_routes,
     streams_routes,
+    consumers_routes,
+    actions_routes,
     status_routes,
     events_routes,
     people_routes,

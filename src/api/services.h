@@ -13,6 +13,10 @@ struct compute;
 struct notebooks;
 struct recipes;
 struct runs;
+struct consumers;
+struct actions;
+struct iterations;
+struct delivery;
 struct accounts;
 struct secrets;
 struct events;
@@ -27,10 +31,14 @@ struct services {
     struct fetches *fetches;        /* aggregate/fetch.h */
     struct streams *streams;        /* aggregate/stream.h */
     struct logs *logs;              /* store/log.h */
+    struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
+    struct actions *actions;        /* act/action.h */
+    struct iterations *iterations;  /* act/iteration.h */
+    struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */
     struct secrets *secrets;        /* store/secret.h */
     struct events *events;          /* events.h */
