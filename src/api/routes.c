@@ -19,6 +19,7 @@ const struct route *const all_routes[] = {
     sessions_routes,
     backups_routes,
     secrets_routes,
+    connections_routes,
     openapi_routes,
     page_routes,
     NULL};

@@ -25,8 +25,8 @@ static struct item item_of(struct block *block)
                          .id = block_role_column(block, BLOCK_ID), .headers = block_role_column(block, BLOCK_HEADERS)};
 }
 
-/* False: each has enough, or an error. */
-static bool give_piece(struct stream_cursor *cursor, const struct log_piece *piece, item_fn *each, void *arg, struct su_err *err)
+/* False: the taker has enough, or an error. */
+static bool give_piece(struct stream_cursor *cursor, const struct log_piece *piece, const struct item_taker *taker, struct su_err *err)
 {
     struct item item = item_of(piece->block);
     const struct block_column *flag = block_role_column(piece->block, BLOCK_FLAG);
@@ -35,7 +35,7 @@ static bool give_piece(struct stream_cursor *cursor, const struct log_piece *pie
         item.first = piece->block->first + row;
         item.next = item.first + 1;
         bool is_message = !flag || block_int(flag, row) == BLOCK_MESSAGE;
-        enum item_verdict verdict = is_message && is_in_time(&cursor->range, &item) ? each(arg, &item, err) : ITEM_NEXT;
+        enum item_verdict verdict = is_message && is_in_time(&cursor->range, &item) ? taker->take(taker->arg, &item, err) : ITEM_NEXT;
         if (verdict == ITEM_TOO_MUCH)
             return false;
         cursor->range.from = item.next;
@@ -46,10 +46,10 @@ static bool give_piece(struct stream_cursor *cursor, const struct log_piece *pie
     return true;
 }
 
-static bool give_hole(struct stream_cursor *cursor, enum item_kind kind, uint64_t first, uint64_t next, const char *why, item_fn *each, void *arg, struct su_err *err)
+static bool give_hole(struct stream_cursor *cursor, enum item_kind kind, uint64_t first, uint64_t next, const char *why, const struct item_taker *taker, struct su_err *err)
 {
     const struct item item = {.kind = kind, .first = first, .next = next, .why = why};
-    enum item_verdict verdict = each(arg, &item, err);
+    enum item_verdict verdict = taker->take(taker->arg, &item, err);
     if (verdict == ITEM_TOO_MUCH)
         return false;
     cursor->range.from = next;
@@ -57,30 +57,30 @@ static bool give_hole(struct stream_cursor *cursor, enum item_kind kind, uint64_
 }
 
 /* What retention took between the cursor and `next`. */
-static bool give_gone(struct stream_cursor *cursor, uint64_t next, item_fn *each, void *arg, struct su_err *err)
+static bool give_gone(struct stream_cursor *cursor, uint64_t next, const struct item_taker *taker, struct su_err *err)
 {
     if (has_times(&cursor->range) || next <= cursor->range.from)
         return true;
-    return give_hole(cursor, ITEM_GONE, cursor->range.from, next, NULL, each, arg, err);
+    return give_hole(cursor, ITEM_GONE, cursor->range.from, next, NULL, taker, err);
 }
 
 /* True: the range's end was reached, or an error (err->code is set). */
-static bool read_pieces(struct stream_cursor *cursor, struct log_reader *reader, item_fn *each, void *arg, struct su_err *err)
+static bool read_pieces(struct stream_cursor *cursor, struct log_reader *reader, const struct item_taker *taker, struct su_err *err)
 {
     struct log_piece piece;
     struct su_err why;
     for (;;) {
         switch (log_read_next(reader, &piece, &why)) {
         case LOG_BLOCK: {
-            bool goes_on = give_gone(cursor, piece.block->first + piece.from, each, arg, err) && give_piece(cursor, &piece, each, arg, err);
+            bool goes_on = give_gone(cursor, piece.block->first + piece.from, taker, err) && give_piece(cursor, &piece, taker, err);
             log_read_release(reader, &piece);
             if (!goes_on)
                 return false;
             break;
         }
         case LOG_DAMAGED:
-            if (!give_gone(cursor, piece.damaged_from, each, arg, err) ||
-                !give_hole(cursor, ITEM_DAMAGED, piece.damaged_from, piece.damaged_to, why.message, each, arg, err))
+            if (!give_gone(cursor, piece.damaged_from, taker, err) ||
+                !give_hole(cursor, ITEM_DAMAGED, piece.damaged_from, piece.damaged_to, why.message, taker, err))
                 return false;
             break;
         case LOG_END: return true;
@@ -89,7 +89,7 @@ static bool read_pieces(struct stream_cursor *cursor, struct log_reader *reader,
     }
 }
 
-bool stream_read_on(struct stream_cursor *cursor, item_fn *each, void *arg, bool *ret_is_end, struct su_err *err)
+bool stream_read_on(struct stream_cursor *cursor, const struct item_taker *taker, bool *ret_is_end, struct su_err *err)
 {
     STORE_READ(streams_store(cursor->streams), db);
     LOG_AUTO_READER struct log_reader *reader = NULL;
@@ -105,14 +105,14 @@ bool stream_read_on(struct stream_cursor *cursor, item_fn *each, void *arg, bool
     if (!log_read(streams_logs(cursor->streams), db, cursor->log, &cursor->range, &reader, err))
         return false;
     struct su_err failure = {.code = SU_CODE_COUNT};
-    bool is_end = read_pieces(cursor, reader, each, arg, &failure);
+    bool is_end = read_pieces(cursor, reader, taker, &failure);
     if (failure.code != SU_CODE_COUNT) {
         *err = failure;
         return false;
     }
     if (is_end && next > cursor->range.to)
         next = cursor->range.to;
-    if (is_end && give_gone(cursor, next, each, arg, &failure) && cursor->range.from < next)
+    if (is_end && give_gone(cursor, next, taker, &failure) && cursor->range.from < next)
         cursor->range.from = next;
     *ret_is_end = is_end;
     return true;

@@ -24,11 +24,11 @@ struct item {
     const struct block_column *time, *arrival, *key, *id, *headers;     /* NULL: absent */
 };
 enum item_verdict { ITEM_NEXT, ITEM_ENOUGH /* with this one */, ITEM_TOO_MUCH /* not this one any more */ };
-typedef enum item_verdict item_fn(void *arg, const struct item *item, struct su_err *err);
+struct item_taker { enum item_verdict (*take)(void *arg, const struct item *item, struct su_err *err); void *arg; };
 
-/* Reads on until `each` has enough or the range ends (*ret_is_end).  SU_NOT_FOUND: the log is gone.  An error of `each`
- * is err with a code; it sets it and says ITEM_TOO_MUCH, after which the call fails. */
-bool stream_read_on(struct stream_cursor *cursor, item_fn *each, void *arg, bool *ret_is_end, struct su_err *err);
+/* Reads on until `taker` has enough or the range ends (*ret_is_end).  SU_NOT_FOUND: the log is gone.  When it sets
+ * err and says ITEM_TOO_MUCH the call fails with that. */
+bool stream_read_on(struct stream_cursor *cursor, const struct item_taker *taker, bool *ret_is_end, struct su_err *err);
 
 /* What bodies are. */
 enum item_body { ITEM_BODY_JSON, ITEM_BODY_TEXT, ITEM_BODY_DEAD /* anything, with the reason */, ITEM_BODY_COUNT };

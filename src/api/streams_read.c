@@ -32,7 +32,7 @@ bool streams_reply_page(struct stream_cursor *cursor, enum item_body body, size_
 {
     struct page page = {SU_BUF(REPLY_MAX), SU_BUF(REPLY_MAX), body, 0, limit};
     SU_AUTO_BUF struct su_buf out = SU_BUF(2 * REPLY_MAX);
-    bool is_end, is_read = stream_read_on(cursor, add_to_page, &page, &is_end, err);
+    bool is_end, is_read = stream_read_on(cursor, &(struct item_taker){add_to_page, &page}, &is_end, err);
     su_buf_adds(&out, "{\"items\":[");
     su_buf_add(&out, su_buf_str(&page.items).ptr, page.items.len);
     if (is_read && !is_end)
@@ -112,12 +112,12 @@ static enum item_verdict add_line(void *arg, const struct item *item, struct su_
     return is_good ? enough(flow) : ITEM_TOO_MUCH;
 }
 
-static bool fill_with(struct flow *flow, item_fn *each, struct su_buf *out)
+static bool fill_with(struct flow *flow, enum item_verdict (*take)(void *, const struct item *, struct su_err *), struct su_buf *out)
 {
     struct su_err err;
     bool is_end;
     flow->out = out;
-    if (!stream_read_on(&flow->cursor, each, flow, &is_end, &err))
+    if (!stream_read_on(&flow->cursor, &(struct item_taker){take, flow}, &is_end, &err))
         out->failed = true;     /* broken off: what was sent is not the whole range */
     return !out->failed && !is_end;
 }
@@ -236,7 +236,7 @@ static bool reply_csv(struct request *request, struct reply *reply, struct flow 
     struct survey survey = {flow, SU_BUF(2048)};
     struct stream_cursor cursor = flow->cursor;
     bool is_end;
-    bool is_read = stream_read_on(&cursor, survey_block, &survey, &is_end, err);
+    bool is_read = stream_read_on(&cursor, &(struct item_taker){survey_block, &survey}, &is_end, err);
     if (is_read && survey.holes.len)
         reply_header(reply, "X-Suricate-Missing", "%s", su_buf_str(&survey.holes).ptr);
     su_buf_done(&survey.holes);

@@ -47,7 +47,7 @@ static bool fill(struct request *request, void *state, struct su_buf *out)
     if (tailing->is_lost)
         events_add(out, NULL, "reset", "{}");
     tailing->is_lost = false;
-    if (stream_read_on(&tailing->cursor, add_event, tailing, &is_end, &err))
+    if (stream_read_on(&tailing->cursor, &(struct item_taker){add_event, tailing}, &is_end, &err))
         return true;
     if (err.code == SU_NOT_FOUND)
         events_add(out, NULL, "deleted", "{}");
