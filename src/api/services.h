@@ -8,6 +8,7 @@ struct objects;
 struct previews;
 struct fetches;
 struct streams;
+struct amqp_sources;
 struct logs;
 struct compute;
 struct notebooks;
@@ -29,6 +30,7 @@ struct services {
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
+    struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */
     struct logs *logs;              /* store/log.h */
     struct consumers *consumers;    /* aggregate/consumer.h */

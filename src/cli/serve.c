@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/amqp_sources.h"
 #include "aggregate/blobref.h"
 #include "act/action.h"
 #include "act/decision.h"
@@ -270,6 +271,13 @@ static bool streams_part(struct serving *serving, struct su_err *err)
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
 
+static bool amqp_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
+}
+static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
 static bool consumers_part(struct serving *serving, struct su_err *err)
 {
     return consumers_open(serving->services.streams, &serving->services.consumers, err);
@@ -394,6 +402,7 @@ static const struct part parts[] = {
     {"fetches", fetches_part, fetches_end},
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
+    {"amqp", amqp_part, amqp_end},
     {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
