@@ -33,6 +33,7 @@ const struct limit_row limits_table[] = {
     ROW(drain_s, 8, 0, 600, "s", "time for open requests to finish after SIGTERM"),
     ROW(runs_parallel, 4, 1, 1000, "", "runs at the same time; further ones are queued"),
     ROW(runs_queued, 10000, 1, 1000000, "", "queued runs"),
+    ROW(runs_following, 16, 1, 1000, "", "following runs at the same time, beside the others; further ones are queued"),
     ROW(fetch_bytes, 2 * GIB, 1 * KIB, 1024 * GIB, "bytes", "one download (fetch) into an object"),
     ROW(fetch_s, 600, 1, 86400, "s", "time for one download"),
     ROW(streams, 100000, 1, 10000000, "", "streams of one tenant"),

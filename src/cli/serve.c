@@ -365,7 +365,8 @@ static bool runs_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
-    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued};
+    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued,
+                                        .following = services->limits->runs_following};
     return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
