@@ -104,7 +104,7 @@ static bool is_same(const struct block_value *a, const struct block_value *b)
 
 static uint32_t intern(struct interned *interned, struct block_value value)
 {
-    table_grow(&interned->table, interned->count + 1, interned_hash, interned);
+    table_grow(&interned->table, interned->count, interned_hash, interned);
     uint64_t hash = hash_of(&value);
     uint32_t slot = (uint32_t)hash & interned->table.mask;
     for (; interned->table.slots[slot]; slot = (slot + 1) & interned->table.mask) {
