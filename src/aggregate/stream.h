@@ -81,6 +81,8 @@ bool stream_each(struct streams *streams, enum stream_source source, bool (*each
 /* {"name","definition","version","created_at","created_by","state","offsets":{"first","next"},"time":{"low","high"},…,
  *  "schema":{"version","fields":[{"name","kind","since"}]},"source":{…status…},"rates":{…}} (new reference). */
 bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, struct su_err *err);
+/* The version of the schema inferred so far. */
+bool stream_schema_version(struct sql *db, const struct stream *stream, uint64_t *ret, struct su_err *err);
 /* Inside a writer job, called when a stream goes; several may be added before streams are used (consumers own tables). */
 void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *db, void *arg, const struct stream *stream, bool force, struct su_err *err), void *arg);
 /* The smallest offset that retention must keep (a detector's checkpoint, a consumer); called on any thread. */

@@ -1,6 +1,7 @@
 /* What a stream's definition says: JSON to struct stream.  Layer aggregate; pure. */
 #include <stdlib.h>
 #include <string.h>
+#include "amqp_definition.h"
 #include "object.h"
 #include "stream_private.h"
 
@@ -106,7 +107,7 @@ static bool read_source(json_t *source, struct stream *ret, struct su_err *err)
     if (!word_of("/source/kind", text, kinds, SU_COUNT(kinds), &kind, err))
         return false;
     ret->source = (enum stream_source)kind;
-    return true;
+    return ret->source != STREAM_AMQP || amqp_definition_check(source, err);
 }
 
 static bool read_numbers(const struct definition *given, struct stream *ret, struct su_err *err)

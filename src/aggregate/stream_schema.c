@@ -111,3 +111,12 @@ json_t *stream_schema_json(const json_t *schema, int64_t version)
     }
     return json_pack("{s:I, s:o}", "version", (json_int_t)version, "fields", list);
 }
+
+bool stream_schema_version(struct sql *db, const struct stream *stream, uint64_t *ret, struct su_err *err)
+{
+    int64_t version;
+    if (!sql_get_int(db, 0, &version, err, "SELECT schema_version FROM streams WHERE id = ?1", sql_int(stream->id)))
+        return false;
+    *ret = (uint64_t)version;
+    return true;
+}
