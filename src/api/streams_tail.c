@@ -2,7 +2,10 @@
  *
  * A follower is an offset.  It reads from the log whenever the stream's topic fires, so that history and what is new
  * are one thing: nothing is sent twice or left out, and a reader that does not read costs nobody but itself: its buffer
- * is not filled again before it is empty, and the connection ends when nothing moves for limits.idle_s. */
+ * is not filled again before it is empty, and the connection ends when nothing moves for a while.
+ *
+ * As server-sent events, or when the client asks for a WebSocket as messages {"items":[…]}, {"damaged":{…}}, {"gone":{…}},
+ * {"reset":true}, {"deleted":true}. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +59,49 @@ static bool fill(struct request *request, void *state, struct su_buf *out)
 
 static const struct event_source source = {.fill = fill, .close = tailing_free};
 
+/* --- the same by WebSocket: a message a batch ----------------------------------- */
+
+static enum item_verdict add_to_message(void *arg, const struct item *item, struct su_err *err)
+{
+    struct tailing *tailing = arg;
+    struct su_buf *out = tailing->out;
+    if (item->kind != ITEM_MESSAGE && out->len)
+        return ITEM_TOO_MUCH;           /* a hole is a message of its own */
+    if (item->kind != ITEM_MESSAGE) {
+        su_buf_addf(out, "{\"%s\":", item->kind == ITEM_DAMAGED ? "damaged" : "gone");
+        item_hole_json(item, out);
+        return ITEM_ENOUGH;
+    }
+    su_buf_adds(out, out->len ? "," : "{\"items\":[");
+    if (!item_json(item, streams_body(tailing->stream), out, err))
+        return ITEM_TOO_MUCH;
+    return out->len >= EVENTS_ENOUGH ? ITEM_ENOUGH : ITEM_NEXT;
+}
+
+static bool fill_message(struct request *request, void *state, struct su_buf *out)
+{
+    struct tailing *tailing = state;
+    struct su_err err;
+    bool is_end;
+    tailing->out = out;
+    if (tailing->is_lost) {
+        tailing->is_lost = false;
+        su_buf_adds(out, "{\"reset\":true}");
+        return true;
+    }
+    if (!stream_read_on(&tailing->cursor, &(struct item_taker){add_to_message, tailing}, &is_end, &err)) {
+        su_buf_clear(out);
+        if (err.code == SU_NOT_FOUND)
+            su_buf_adds(out, "{\"deleted\":true}");
+        return false;
+    }
+    if (out->len)
+        su_buf_adds(out, su_str_starts(su_buf_str(out), SU_STR("{\"items\"")) ? "]}" : "}");
+    return true;
+}
+
+static const struct event_source socket_source = {.fill = fill_message, .close = tailing_free};
+
 /* After Last-Event-ID, else at ?from=, else at what comes next. */
 static bool start_of(const struct request *request, struct stream *stream, struct tailing *tailing, struct su_err *err)
 {
@@ -86,7 +132,10 @@ static bool start(struct request *request, struct reply *reply, struct su_err *e
         tailing_free(tailing);
         return false;
     }
-    reply_events(request, reply, &source, tailing, stream->topic);
+    if (request_wants_socket(request))
+        reply_socket(request, reply, &socket_source, tailing, stream->topic);
+    else
+        reply_events(request, reply, &source, tailing, stream->topic);
     return true;
 }
 
