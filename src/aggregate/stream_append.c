@@ -8,8 +8,8 @@
 #include <string.h>
 #include "stream_private.h"
 
-enum { BATCH_ROWS = 1 << 17, HEADERS_MAX = 64 * 1024, ID_MAX = 1024, BATCHES_KEPT_MS = 86400 * 1000 };
-#define BATCH_BYTES ((size_t)48 << 20)
+enum { BATCH_ROWS = 1 << 20, HEADERS_MAX = 64 * 1024, ID_MAX = 1024, BATCHES_KEPT_MS = 86400 * 1000 };
+#define BATCH_BYTES ((size_t)192 << 20)     /* a pushed body of 32 MiB with all its columns */
 
 struct stream_writer {
     struct streams *streams;
