@@ -1,11 +1,9 @@
-/* GET …/tail: messages as they come, from any offset on.  Layer api; workers.
+/* GET …/tail: messages as they come, from any offset on, as server-sent events or by WebSocket.  Layer api; workers, and
+ * for WebSockets the thread "sockets".
  *
  * A follower is an offset.  It reads from the log whenever the stream's topic fires, so that history and what is new
  * are one thing: nothing is sent twice or left out, and a reader that does not read costs nobody but itself: its buffer
- * is not filled again before it is empty, and the connection ends when nothing moves for a while.
- *
- * As server-sent events, or when the client asks for a WebSocket as messages {"items":[…]}, {"damaged":{…}}, {"gone":{…}},
- * {"reset":true}, {"deleted":true}. */
+ * is not filled again before it is empty, and the connection ends when nothing moves for limits.idle_s. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,48 +57,49 @@ static bool fill(struct request *request, void *state, struct su_buf *out)
 
 static const struct event_source source = {.fill = fill, .close = tailing_free};
 
-/* --- the same by WebSocket: a message a batch ----------------------------------- */
+/* ------------------------------------------------------------- WebSockets */
 
-static enum item_verdict add_to_message(void *arg, const struct item *item, struct su_err *err)
+struct frame { struct tailing *tailing; struct su_buf missing; size_t count; };
+
+static enum item_verdict add_to_frame(void *arg, const struct item *item, struct su_err *err)
 {
-    struct tailing *tailing = arg;
-    struct su_buf *out = tailing->out;
-    if (item->kind != ITEM_MESSAGE && out->len)
-        return ITEM_TOO_MUCH;           /* a hole is a message of its own */
-    if (item->kind != ITEM_MESSAGE) {
-        su_buf_addf(out, "{\"%s\":", item->kind == ITEM_DAMAGED ? "damaged" : "gone");
+    struct frame *frame = arg;
+    struct su_buf *out = item->kind == ITEM_MESSAGE ? frame->tailing->out : &frame->missing;
+    if (item->kind == ITEM_MESSAGE ? frame->count++ : out->len)
+        su_buf_addc(out, ',');
+    if (item->kind != ITEM_MESSAGE)
         item_hole_json(item, out);
-        return ITEM_ENOUGH;
-    }
-    su_buf_adds(out, out->len ? "," : "{\"items\":[");
-    if (!item_json(item, streams_body(tailing->stream), out, err))
+    else if (!item_json(item, streams_body(frame->tailing->stream), out, err))
         return ITEM_TOO_MUCH;
     return out->len >= EVENTS_ENOUGH ? ITEM_ENOUGH : ITEM_NEXT;
 }
 
-static bool fill_message(struct request *request, void *state, struct su_buf *out)
+/* {"items":[…]}, with "missing" and "reset" when there is reason to. */
+static bool fill_frame(struct request *request, void *state, struct su_buf *out)
 {
+    struct frame frame = {state, SU_BUF(EVENTS_MAX), 0};
     struct tailing *tailing = state;
     struct su_err err;
     bool is_end;
     tailing->out = out;
-    if (tailing->is_lost) {
-        tailing->is_lost = false;
-        su_buf_adds(out, "{\"reset\":true}");
-        return true;
-    }
-    if (!stream_read_on(&tailing->cursor, &(struct item_taker){add_to_message, tailing}, &is_end, &err)) {
+    su_buf_adds(out, "{\"items\":[");
+    bool is_read = stream_read_on(&tailing->cursor, &(struct item_taker){add_to_frame, &frame}, &is_end, &err);
+    su_buf_adds(out, "]");
+    if (frame.missing.len)
+        su_buf_addf(out, ",\"missing\":[%s]", su_buf_str(&frame.missing).ptr);
+    if (tailing->is_lost)
+        su_buf_adds(out, ",\"reset\":true");
+    su_buf_adds(out, "}");
+    if (!frame.count && !frame.missing.len && !tailing->is_lost)
         su_buf_clear(out);
-        if (err.code == SU_NOT_FOUND)
-            su_buf_adds(out, "{\"deleted\":true}");
-        return false;
-    }
-    if (out->len)
-        su_buf_adds(out, su_str_starts(su_buf_str(out), SU_STR("{\"items\"")) ? "]}" : "}");
-    return true;
+    tailing->is_lost = false;
+    su_buf_done(&frame.missing);
+    return is_read;
 }
 
-static const struct event_source socket_source = {.fill = fill_message, .close = tailing_free};
+static const struct event_source socket_source = {.fill = fill_frame, .close = tailing_free};
+
+/* ------------------------------------------------------------------ route */
 
 /* After Last-Event-ID, else at ?from=, else at what comes next. */
 static bool start_of(const struct request *request, struct stream *stream, struct tailing *tailing, struct su_err *err)
