@@ -164,23 +164,22 @@ static void post_commit(struct request *request, struct reply *reply)
 static const struct query_field next_query[] = {
     {"epoch", QUERY_INT, "As claim gave it"}, {NULL, QUERY_TEXT, NULL}};
 
-#define CONSUMER "/v1/streams/{name*}/consumers/{consumer}"
 const struct route consumers_routes[] = {
     {"GET", "/v1/streams/{name*}/consumers", SCOPE_STREAMS_READ, list_consumers, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN,
      .summary = "List a stream's consumers", .response = "Consumers with position and lag"},
-    {"PUT", CONSUMER, SCOPE_STREAMS_WRITE, put_consumer, BODY_JSON, .flags = ROUTE_RUN_TOKEN,
+    {"PUT", "/v1/streams/{name*}/consumers/{consumer}", SCOPE_STREAMS_WRITE, put_consumer, BODY_JSON, .flags = ROUTE_RUN_TOKEN,
      .summary = "Make a consumer or change its window", .request = consumer_fields, .response = "The consumer; 201 when it is new"},
-    {"GET", CONSUMER, SCOPE_STREAMS_READ, get_consumer, .flags = ROUTE_RUN_TOKEN,
+    {"GET", "/v1/streams/{name*}/consumers/{consumer}", SCOPE_STREAMS_READ, get_consumer, .flags = ROUTE_RUN_TOKEN,
      .summary = "A consumer's window, position, lag and holder", .response = "The consumer"},
-    {"DELETE", CONSUMER, SCOPE_STREAMS_WRITE, delete_consumer, .summary = "Delete a consumer", .response = "Nothing", .success = 204},
-    {"POST", CONSUMER "/claim", SCOPE_STREAMS_WRITE, post_claim, BODY_JSON,
+    {"DELETE", "/v1/streams/{name*}/consumers/{consumer}", SCOPE_STREAMS_WRITE, delete_consumer, .summary = "Delete a consumer", .response = "Nothing", .success = 204},
+    {"POST", "/v1/streams/{name*}/consumers/{consumer}/claim", SCOPE_STREAMS_WRITE, post_claim, BODY_JSON,
      .flags = ROUTE_RUN_TOKEN | ROUTE_BODY_OPTIONAL | ROUTE_NO_IDEMPOTENCY,
      .summary = "Take a consumer over: only this epoch may go on", .response = "The epoch"},
-    {"GET", CONSUMER "/next", SCOPE_STREAMS_READ, get_next, .flags = ROUTE_RUN_TOKEN | ROUTE_WAIT, .query = next_query,
+    {"GET", "/v1/streams/{name*}/consumers/{consumer}/next", SCOPE_STREAMS_READ, get_next, .flags = ROUTE_RUN_TOKEN | ROUTE_WAIT, .query = next_query,
      .summary = "The next closed window", .response = "Window, manifest and iteration; 204 when none has closed in time"},
-    {"POST", CONSUMER "/commit", SCOPE_STREAMS_WRITE, post_commit, BODY_JSON, .flags = ROUTE_RUN_TOKEN, .body_max = ITERATION_BODY_MAX,
+    {"POST", "/v1/streams/{name*}/consumers/{consumer}/commit", SCOPE_STREAMS_WRITE, post_commit, BODY_JSON, .flags = ROUTE_RUN_TOKEN, .body_max = ITERATION_BODY_MAX,
      .summary = "Commit a window with its decisions and models, all or nothing", .request = commit_fields,
      .response = "Iteration, ids of the decisions, versions of the models"},
-    {"POST", CONSUMER "/seek", SCOPE_STREAMS_WRITE, post_seek, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY,
+    {"POST", "/v1/streams/{name*}/consumers/{consumer}/seek", SCOPE_STREAMS_WRITE, post_seek, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY,
      .summary = "Go on from elsewhere", .request = seek_fields, .response = "The new epoch"},
     ROUTE_END};

@@ -1,6 +1,7 @@
 /* The list of all routes.  Layer api. */
 #include "routes.h"
 
+/* clang-format off */
 const struct route *const all_routes[] = {
     objects_routes,
     columns_routes,
@@ -8,10 +9,11 @@ const struct route *const all_routes[] = {
     notebooks_routes,
     runs_routes,
     recipes_routes,
+    streams_routes,
+    consumers_routes,
+    actions_routes,
     status_routes,
     events_routes,
-    actions_routes,
-    consumers_routes,
     people_routes,
     tokens_routes,
     sessions_routes,

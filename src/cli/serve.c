@@ -267,7 +267,10 @@ static void logs_end(struct serving *serving) { logs_close(serving->services.log
 static bool streams_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
-    return streams_open(services->store, services->logs, services->bus, NULL, &serving->services.streams, err);
+    const struct limits *limits = &serving->options.limits;
+    const struct streams_options options = {.message_bytes = limits->stream_message_bytes, .queued_bytes = limits->stream_queued_bytes,
+                                            .streams_max = limits->streams};
+    return streams_open(services->store, services->logs, services->bus, &options, &serving->services.streams, err);
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
 
@@ -362,7 +365,8 @@ static bool runs_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
-    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued};
+    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued,
+                                        .following = services->limits->runs_following};
     return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
