@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "sockets.h"
 
 enum { POOL_BYTES = 24 * 1024, DISCARD_SHORT = 256 * 1024, DISCARD_LONG = 64 * 1024 * 1024, EVENTS_BLOCK = 16 * 1024, WAIT_MAX_MS = 60000 };
 
@@ -172,6 +173,8 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **context,
     }
     if (request->stream.is_open)
         server->stream_count--;
+    if (request->is_socket)
+        server->socket_count--;
     su_unlock(&server->lock);
     log_request(request);
     if (!work_abandon(request))
@@ -204,6 +207,15 @@ static ssize_t read_events(void *cls, uint64_t position, char *buffer, size_t ma
     return 0;
 }
 
+/* The 101 is sent: from here on the connection belongs to the thread "sockets", until edge_resume. */
+static void on_upgrade(void *cls, struct MHD_Connection *http, void *context, const char *extra, size_t len, MHD_socket fd,
+                       struct MHD_UpgradeResponseHandle *handle)
+{
+    struct request *request = cls;
+    request->upgraded = handle;
+    sockets_take(request->server->sockets, request, fd, extra, len);
+}
+
 static struct MHD_Response *response_of(struct request *request)
 {
     struct reply *reply = &request->reply;
@@ -222,6 +234,8 @@ static struct MHD_Response *response_of(struct request *request)
         return response;
     case REPLY_EVENTS:
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENTS_BLOCK, read_events, request, NULL);
+    case REPLY_SOCKET:
+        return MHD_create_response_for_upgrade(on_upgrade, request);
     case REPLY_NONE:
     case REPLY_PARKED:
     case REPLY_KIND_COUNT:
@@ -245,7 +259,7 @@ static void add_headers(struct request *request, struct MHD_Response *response)
         MHD_add_response_header(response, "Cache-Control", "private, no-cache");
     if (request->allow)
         MHD_add_response_header(response, "Allow", request->allow);
-    if (request->server->is_draining || request->must_close)
+    if ((request->server->is_draining || request->must_close) && reply->kind != REPLY_SOCKET)
         MHD_add_response_header(response, "Connection", "close");
 }
 
@@ -266,8 +280,26 @@ static void admit_stream(struct request *request)
     reply_error(&request->reply, &err);
 }
 
+/* The same for WebSockets, and none begins while the server drains. */
+static void admit_socket(struct request *request)
+{
+    struct server *server = request->server;
+    struct su_err err;
+    su_lock(&server->lock);
+    request->is_socket = server->socket_count < server->limits.sockets && !server->is_draining;
+    server->socket_count += request->is_socket;
+    su_unlock(&server->lock);
+    if (request->is_socket)
+        return;
+    su_fail(&err, SU_UNAVAILABLE, "limits.sockets: %llu WebSockets are open already, or the server shuts down",
+            (unsigned long long)server->limits.sockets);
+    reply_error(&request->reply, &err);
+}
+
 static enum MHD_Result send_reply(struct request *request)
 {
+    if (request->reply.kind == REPLY_SOCKET)
+        admit_socket(request);
     if (request->reply.kind == REPLY_EVENTS && strcmp(request->method, "HEAD") != 0)
         admit_stream(request);
     struct MHD_Response *response = response_of(request);
@@ -659,7 +691,10 @@ static bool resume_finished(struct listener *listener)
     bool has_any = request != NULL;
     for (struct request *next; request; request = next) {
         next = request->finished_next;
-        MHD_resume_connection(request->http);
+        if (request->upgraded)
+            MHD_upgrade_action(request->upgraded, MHD_UPGRADE_ACTION_CLOSE);
+        else
+            MHD_resume_connection(request->http);
     }
     return has_any;
 }
@@ -712,7 +747,7 @@ bool edge_start(struct listener *listener, struct su_err *err)
 {
     const struct limits *limits = &listener->server->limits;
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
+        MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener->fd,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,

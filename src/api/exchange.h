@@ -19,7 +19,7 @@ enum known_header {
     HEADER_TRANSFER_ENCODING, HEADER_OTHER
 };
 
-enum reply_kind { REPLY_NONE, REPLY_BYTES, REPLY_FILE, REPLY_EVENTS, REPLY_PARKED, REPLY_KIND_COUNT };
+enum reply_kind { REPLY_NONE, REPLY_BYTES, REPLY_FILE, REPLY_EVENTS, REPLY_SOCKET, REPLY_PARKED, REPLY_KIND_COUNT };
 
 struct reply {
     enum reply_kind kind;
@@ -31,9 +31,9 @@ struct reply {
     uint64_t offset, length;
     struct header headers[REPLY_HEADERS_MAX];
     size_t header_count;
-    const struct event_source *source;  /* REPLY_EVENTS */
+    const struct event_source *source;  /* REPLY_EVENTS, REPLY_SOCKET */
     void *source_state;
-    const char *topic;              /* REPLY_EVENTS, REPLY_PARKED; arena */
+    const char *topic;              /* REPLY_EVENTS, REPLY_SOCKET, REPLY_PARKED; arena */
     struct request *request;
 };
 
@@ -79,6 +79,8 @@ struct request {
     struct server *server;
     struct listener *listener;
     struct request *finished_next;
+    void *upgraded;                 /* the library's handle of a WebSocket, until it is closed */
+    bool is_socket;                 /* counts among the open WebSockets */
     const struct services *services;
     void *http;                     /* struct MHD_Connection */
     struct connection *connection;

@@ -173,3 +173,12 @@ struct event_source {
 void reply_events(struct request *request, struct reply *reply, const struct event_source *source, void *state, const char *topic);
 /* One event: id may be NULL; data is split at line feeds. */
 void events_add(struct su_buf *out, const char *id, const char *event, const char *data);
+
+/* A WebSocket instead of an answer.  The client asks for one by `Upgrade: websocket`
+ * (request_wants_socket).  `fill` as above, but on the thread "sockets" and one text
+ * message a call, without any framing; false closes the socket (1000).  What a slow
+ * reader has not taken is not followed by more, and one that takes nothing for
+ * limits.socket_stall_s is dropped.  Ends with 1008 when the credential is revoked,
+ * with 1012 when the server drains.  A handshake that is not in order is the reply. */
+bool request_wants_socket(const struct request *request);
+void reply_socket(struct request *request, struct reply *reply, const struct event_source *source, void *state, const char *topic);

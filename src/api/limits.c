@@ -35,6 +35,10 @@ const struct limit_row limits_table[] = {
     ROW(runs_queued, 10000, 1, 1000000, "", "queued runs"),
     ROW(fetch_bytes, 2 * GIB, 1 * KIB, 1024 * GIB, "bytes", "one download (fetch) into an object"),
     ROW(fetch_s, 600, 1, 86400, "s", "time for one download"),
+    ROW(frame_bytes, 512 * MIB, 1 * MIB, 64 * GIB, "bytes", "columns of a stream or table in one answer; the rest is asked for separately"),
+    ROW(frame_connections, 64, 4, 4096, "", "kernels asking for columns at the same time; further ones wait"),
+    ROW(sockets, 512, 1, 100000, "", "open WebSockets; further ones get 503"),
+    ROW(socket_stall_s, 20, 1, 3600, "s", "time in which a WebSocket's reader takes nothing before it is dropped"),
     {.name = NULL},
 };
 

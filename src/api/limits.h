@@ -19,6 +19,8 @@ struct limits {
     uint64_t drain_s;
     uint64_t runs_parallel, runs_queued;
     uint64_t fetch_bytes, fetch_s;
+    uint64_t frame_bytes, frame_connections;
+    uint64_t sockets, socket_stall_s;
 };
 
 struct limit_row {

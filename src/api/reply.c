@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 void reply_init(struct reply *reply, struct request *request)
@@ -19,7 +21,7 @@ void reply_clear(struct reply *reply)
     free(reply->data);
     if (reply->fd >= 0)
         close(reply->fd);
-    if (reply->kind == REPLY_EVENTS && reply->source && reply->source->close)
+    if ((reply->kind == REPLY_EVENTS || reply->kind == REPLY_SOCKET) && reply->source && reply->source->close)
         reply->source->close(reply->source_state);
     reply_init(reply, reply->request);
 }
@@ -239,6 +241,65 @@ void reply_events(struct request *request, struct reply *reply, const struct eve
     reply->source_state = state;
     reply->topic = su_arena_strdup(request->arena, topic);
     add_header(reply, "X-Accel-Buffering", "no");
+}
+
+/* -------------------------------------------------------- WebSockets */
+
+bool request_wants_socket(const struct request *request)
+{
+    const char *upgrade = request_header(request, "Upgrade");
+    return upgrade && strcasecmp(upgrade, "websocket") == 0;
+}
+
+static bool has_token(const char *header, const char *token)
+{
+    struct su_str rest = su_str_of(header ? header : ""), item;
+    for (bool more = true; more;) {
+        more = su_str_cut(rest, ',', &item, &rest);
+        item = su_str_trim(item);
+        if (item.len == strlen(token) && strncasecmp(item.ptr, token, item.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 6455, 4.2.1; and who asks: a browser always says from which page, and admission.c has compared that. */
+static bool check_handshake(const struct request *request, struct su_err *err)
+{
+    const char *key = request_header(request, "Sec-WebSocket-Key"), *version = request_header(request, "Sec-WebSocket-Version");
+    if (strcmp(request->method, "GET") != 0 || request->is_http10 || !has_token(request_header(request, "Connection"), "upgrade"))
+        return su_fail_field(err, SU_INVALID, "Connection", "Upgrade: a WebSocket begins with a GET of HTTP/1.1 and Connection: Upgrade");
+    if (!version || strcmp(version, "13") != 0)
+        return su_fail_field(err, SU_INVALID, "Sec-WebSocket-Version", "Sec-WebSocket-Version: must be 13");
+    if (!key || strlen(key) != 24 || strcmp(key + 22, "==") != 0)
+        return su_fail_field(err, SU_INVALID, "Sec-WebSocket-Key", "Sec-WebSocket-Key: must be 16 bytes in base64");
+    if (request->identity.credential == CREDENTIAL_SESSION && !request->known[HEADER_ORIGIN])
+        return su_fail_field(err, SU_DENIED, "Origin", "Origin: is missing; with a session a WebSocket is for this server's own pages");
+    return true;
+}
+
+void reply_socket(struct request *request, struct reply *reply, const struct event_source *source, void *state, const char *topic)
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    struct su_err err;
+    uint8_t digest[SU_SHA1_SIZE];
+    char accept[SU_BASE64_SIZE(SU_SHA1_SIZE)];
+    su_assert(reply->kind == REPLY_NONE);
+    reply->source = source;
+    reply->source_state = state;
+    reply->kind = REPLY_SOCKET;
+    if (!check_handshake(request, &err)) {
+        reply_error(reply, &err);       /* closes the state */
+        reply_header(reply, "Sec-WebSocket-Version", "13");
+        return;
+    }
+    char *text = su_arena_format(request->arena, "%s%s", request_header(request, "Sec-WebSocket-Key"), guid);
+    su_sha1_of(text, strlen(text), digest);
+    su_base64(digest, sizeof digest, accept);
+    reply->status = 101;
+    reply->topic = su_arena_strdup(request->arena, topic);
+    add_header(reply, "Upgrade", "websocket");
+    reply_header(reply, "Sec-WebSocket-Accept", "%s", accept);
 }
 
 static void add_line(struct su_buf *out, const char *name, struct su_str text)

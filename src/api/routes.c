@@ -2,5 +2,5 @@
 #include "routes.h"
 
 const struct route *const all_routes[] = {
-    objects_routes, fetches_routes, notebooks_routes, runs_routes,    recipes_routes, status_routes, events_routes,
+    objects_routes, columns_routes, fetches_routes, notebooks_routes, runs_routes,    recipes_routes, status_routes, events_routes,
     people_routes,  tokens_routes,  sessions_routes,  backups_routes, secrets_routes, openapi_routes, page_routes,   NULL};

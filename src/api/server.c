@@ -25,6 +25,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "frames.h"
+#include "sockets.h"
 
 const uint32_t server_latency_ms[SERVER_LATENCIES] = {1, 3, 10, 30, 100, 300, 1000, 10000};
 enum { BACKLOG = 1024 };
@@ -164,7 +166,9 @@ bool server_open(const struct server_config *config, const struct services *serv
         return false;
     }
     work_start(server);
-    if (!edge_start(&server->tcp, err) || (config->kernel_socket && !edge_start(&server->local, err))) {
+    if (!sockets_open(server->limits.socket_stall_s, &server->sockets, err) || !edge_start(&server->tcp, err) ||
+        (config->kernel_socket && !edge_start(&server->local, err)) ||
+        (config->frames_socket && !frames_open(&server->services, server->router, config->frames_socket, &server->frames, err))) {
         server_close(server);
         return false;
     }
@@ -177,6 +181,7 @@ void server_drain(struct server *server)
     int64_t until = su_mono_ms() + (int64_t)(server->limits.drain_s * 1000);
     edge_quiesce(&server->tcp);
     edge_quiesce(&server->local);
+    sockets_drain(server->sockets);
     SU_LOCKED(&server->lock);
     server->is_draining = true;
     work_release_parked(server);
@@ -188,6 +193,8 @@ void server_close(struct server *server)
 {
     if (!server)
         return;
+    frames_close(server->frames);
+    sockets_close(server->sockets);
     work_stop(server);
     edge_stop(&server->tcp);
     edge_stop(&server->local);
@@ -209,6 +216,7 @@ void server_stats(struct server *server, struct server_stats *ret)
     ret->connections = server->connection_count;
     ret->parked = server->parked_count;
     ret->streams = server->stream_count;
+    ret->sockets = server->socket_count;
     ret->queued = su_queue_length(server->queue);
 }
 

@@ -14,6 +14,7 @@ struct server_config {
     const char *listen;             /* "127.0.0.1:8080", "[::1]:0" */
     const char *public_host;        /* further accepted Host, or NULL */
     const char *kernel_socket;      /* path of the kernels' socket, or NULL */
+    const char *frames_socket;      /* path of the frames' socket (frames.h), or NULL */
     bool insecure_listen;           /* beyond loopback without TLS */
 };
 
@@ -40,7 +41,7 @@ enum { SERVER_LATENCIES = 8 };
 struct server_stats {
     uint64_t requests[6];           /* by class of status: [2] is 2xx */
     uint64_t bytes_in, connections_total, refused, slow;
-    uint64_t connections, parked, streams, queued;          /* now */
+    uint64_t connections, parked, streams, sockets, queued;          /* now */
     uint64_t latency[SERVER_LATENCIES + 1];                 /* requests up to server_latency_ms[i]; the last: more */
     double latency_total_s;
 };

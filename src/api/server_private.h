@@ -34,7 +34,7 @@ struct server {
     struct connection *connections;
     size_t connection_count;
     struct request *parked;
-    size_t parked_count, stream_count;
+    size_t parked_count, stream_count, socket_count;
     int64_t clock_next_ms;          /* when the clock thread wakes by itself */
     _Atomic bool is_draining;
     bool is_closing, is_backing_up;
@@ -49,6 +49,8 @@ struct server {
     struct su_thread clock;
     struct listener tcp, local;
     bool is_loopback;
+    struct frames *frames;          /* NULL: none */
+    struct sockets *sockets;
     char *public_host, *url, *kernel_socket, *status_head;
     int64_t started_ms;
     _Atomic uint64_t sequence;      /* of request ids */

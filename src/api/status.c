@@ -98,6 +98,7 @@ static void add_server(struct su_buf *out, const struct services *services)
     gauge(out, "http_requests_queued", "Requests waiting for a worker.", stats.queued);
     gauge(out, "http_requests_parked", "Requests waiting for something to happen.", stats.parked);
     gauge(out, "http_event_streams", "Open event streams.", stats.streams);
+    gauge(out, "http_sockets", "Open WebSockets.", stats.sockets);
 }
 
 static void add_store(struct su_buf *out, const struct services *services)

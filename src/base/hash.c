@@ -45,6 +45,17 @@ void su_sha256_of(const void *data, size_t len, uint8_t digest[static SU_SHA256_
     su_assert(EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL) == 1);
 }
 
+void su_sha1_of(const void *data, size_t len, uint8_t digest[static SU_SHA1_SIZE])
+{
+    su_assert(EVP_Digest(data, len, digest, NULL, EVP_sha1(), NULL) == 1);
+}
+
+void su_base64(const uint8_t *data, size_t len, char *text)
+{
+    su_assert(len < INT32_MAX / 2);
+    EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+}
+
 void su_hex(const uint8_t *data, size_t len, char *text)
 {
     static const char digits[] = "0123456789abcdef";

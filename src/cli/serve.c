@@ -340,7 +340,9 @@ static bool server_part(struct serving *serving, struct su_err *err)
         .listen = serving->options.listen, .public_host = serving->options.public_host,
         .insecure_listen = serving->options.insecure_listen};
     SU_AUTO_FREE char *socket = serving->services.compute ? su_format("%s/api.sock", compute_api_dir(serving->services.compute)) : NULL;
+    SU_AUTO_FREE char *frames = serving->services.compute ? su_format("%s/frames.sock", compute_api_dir(serving->services.compute)) : NULL;
     config.kernel_socket = socket;
+    config.frames_socket = frames;
     return server_open(&config, &serving->services, all_routes, &serving->services.server, err);
 }
 static void server_end(struct serving *serving)

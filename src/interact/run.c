@@ -98,6 +98,28 @@ static bool write_touch(struct sql *db, void *arg, struct su_err *err)
     return run_table_touch(db, &note->touch, err);
 }
 
+static bool write_stream(struct sql *db, void *arg, struct su_err *err)
+{
+    struct note *note = arg;
+    return run_table_stream(db, &note->touch, err);
+}
+
+static void on_stream_read(struct runs *runs, const json_t *detail)
+{
+    const char *run = su_json_string(detail, "run", NULL), *tenant = su_json_string(detail, "tenant", NULL);
+    const char *stream = su_json_string(detail, "stream", NULL);
+    if (run == NULL || tenant == NULL || stream == NULL)
+        return;
+    struct note *note = su_alloc(sizeof *note);
+    note->touch = (struct run_touch){.tenant = su_strdup(tenant),
+                                     .run = su_strdup(run),
+                                     .name = su_strdup(stream),
+                                     .version = su_json_int(detail, "from", 0),
+                                     .next = su_json_int(detail, "to", 0),
+                                     .at_ms = su_now_ms()};
+    store_write_later(runs->store, write_stream, note_done, note);
+}
+
 /* What kernels read and write, as the layers above and beside tell it. */
 static void on_touch(void *arg, const char *topic, const char *event, const json_t *detail)
 {
@@ -106,6 +128,10 @@ static void on_touch(void *arg, const char *topic, const char *event, const json
                *tenant = su_json_string(detail, "tenant", NULL);
     if (run == NULL || run[0] == 0)
         return;
+    if (strcmp(event, "stream.read") == 0) {
+        on_stream_read(runs, detail);
+        return;
+    }
     if (strcmp(topic, "run-reads") == 0)
         mode = "read";
     else if (strcmp(topic, "run-writes") == 0 || strcmp(event, "object.created") == 0 ||

@@ -11,7 +11,7 @@
  * {"run","state",…} on the topics "run/<id>" and (progress excepted)
  * "tenant/<tenant>".  What kernels read and write comes in on the topics
  * "run-reads" and "run-writes" ({tenant,run,name,version,sha256}), and as the
- * objects' own events. */
+ * objects' own events; what they read of streams on "run-reads" too, as "stream.read" {tenant,run,stream,from,to}. */
 #pragma once
 #include "base/bus.h"
 #include "base/json.h"

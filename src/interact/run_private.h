@@ -130,8 +130,10 @@ bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t
 /* *ret: did a run that has not ended take the mark? */
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);
 /* What a run's kernel read (mode "read") or wrote ("write"); "fetch": name is the address. */
-struct run_touch { char *tenant, *run, *name, *sha256; const char *mode; int64_t version, at_ms; };
+struct run_touch { char *tenant, *run, *name, *sha256; const char *mode; int64_t version, at_ms, next; };
 bool run_table_touch(struct sql *db, const struct run_touch *touch, struct su_err *err);
+/* Offsets [version, next) of the stream `name` were read. */
+bool run_table_stream(struct sql *db, const struct run_touch *touch, struct su_err *err);
 
 /* ---- run.c ---- */
 

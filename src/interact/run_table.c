@@ -33,6 +33,11 @@ const struct store_migration run_migrations[] = {
      "version INTEGER NOT NULL,"
      "  sha256 TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, run, mode, name, version)) STRICT, WITHOUT "
      "ROWID;"},
+    /* What a run read of a stream: the least offset and the one after the largest; a run that follows reads on for ever. */
+    {"run-streams", 1,
+     "CREATE TABLE run_streams (tenant TEXT NOT NULL, run TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, "
+     "next INTEGER NOT NULL,"
+     "  at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, run, stream)) STRICT, WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
 
@@ -302,6 +307,19 @@ static bool add_touches(struct sql *db, const char *tenant, const char *id, json
     return next == SQL_DONE;
 }
 
+static bool add_streams(struct sql *db, const char *tenant, const char *id, json_t *lineage, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err, "SELECT stream, first, next FROM run_streams WHERE tenant = ?1 AND run = ?2 ORDER BY at_ms, stream", sql_text(tenant),
+        sql_text(id));
+    enum sql_next next = SQL_ERROR;
+    while (row && (next = sql_step(row, err)) == SQL_ROW)
+        json_array_append_new(json_object_get(lineage, "streams"),
+                              json_pack("{s:s, s:I, s:I}", "stream", sql_col_text(row, 0), "from", (json_int_t)sql_col_int(row, 1), "to",
+                                        (json_int_t)sql_col_int(row, 2)));
+    return next == SQL_DONE;
+}
+
 bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_t **ret, struct su_err *err)
 {
     SU_AUTO_JSON json_t *lineage = NULL;
@@ -316,15 +334,15 @@ bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_
         if (next != SQL_ROW)
             return next == SQL_DONE ? no_such_run(id, err) : false;
         lineage = json_pack(
-            "{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook",
+            "{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook",
             "name", text_col(row, 0), "version", (json_int_t)sql_col_int(row, 1), "sha256", text_col(row, 2), "recipe",
             sql_col_is_null(row, 3) ? json_null()
                                     : json_pack("{s:o, s:o}", "name", text_col(row, 3), "version", text_col(row, 4)),
             "parameters", json_col(row, 5), "environment", json_col(row, 6), "server_version", text_col(row, 7),
-            "reads", "writes", "fetches", "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256",
+            "reads", "writes", "fetches", "streams", "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256",
             text_col(row, 10));
     }
-    if (!add_touches(db, tenant, id, lineage, err))
+    if (!add_touches(db, tenant, id, lineage, err) || !add_streams(db, tenant, id, lineage, err))
         return false;
     *ret = su_take(lineage);
     return true;
@@ -440,4 +458,12 @@ bool run_table_touch(struct sql *db, const struct run_touch *t, struct su_err *e
                    "?2, ?3, ?4, ?5, ?6, ?7)",
                    sql_text(t->tenant), sql_text(t->run), sql_text(t->mode), sql_text(t->name), sql_int(t->version),
                    sql_text(t->sha256), sql_int(t->at_ms));
+}
+
+bool run_table_stream(struct sql *db, const struct run_touch *t, struct su_err *err)
+{
+    return sql_run(db, err,
+                   "INSERT INTO run_streams (tenant, run, stream, first, next, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO "
+                   "UPDATE SET first = min(first, excluded.first), next = max(next, excluded.next)",
+                   sql_text(t->tenant), sql_text(t->run), sql_text(t->name), sql_int(t->version), sql_int(t->next), sql_int(t->at_ms));
 }

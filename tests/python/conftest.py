@@ -31,6 +31,7 @@ class PlayedServer:
     ----------
     objects : name -> list of versions (bytes, media type, tags)
     calls : (method, path, headers) of every request, in order
+    bodies : their bodies
     faults : what the next requests meet, one each: a status (``503``), ``"drop"``
         (connection closed without an answer), or ``("cut", n)`` (n bytes of the body, then closed)
     answers : (method, path) -> (status, JSON) for everything that is not objects
@@ -39,6 +40,7 @@ class PlayedServer:
     def __init__(self) -> None:
         self.objects: dict[str, list[tuple[bytes, str, list[str]]]] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.faults: list[Any] = []
         self.answers: dict[tuple[str, str], list[tuple[int, Any]]] = {}
         self.http = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"played": self}))
@@ -86,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         self.played.calls.append((self.command, self.path, dict(self.headers)))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.played.bodies.append(body)
         fault = self.played.faults.pop(0) if self.played.faults else None
         if fault == "drop":
             self.close_connection = True

@@ -5,6 +5,14 @@
 >>> s.write("nfl/catches.parquet", frame[frame.complete == 1])      # doctest: +SKIP
 >>> s.result({"catches": int(frame.complete.sum())})                # doctest: +SKIP
 
+Streams are tables that grow: push to them, read any stretch, follow them window by window.
+
+>>> s.push("plays", {"passer": "P.Manning", "yards": 24})           # doctest: +SKIP
+>>> recent = s.window("plays", last="15m")                          # doctest: +SKIP
+>>> for window in s.follow("plays", every="1m", name="long"):       # doctest: +SKIP
+...     if window.frame.yards.max() > 40:
+...         window.act("cheer", reason="a long one")
+
 In a kernel everything goes over the server's Unix socket with a token that may do what
 the run may do. Outside, ``SURICATE_URL`` and ``SURICATE_TOKEN`` say where the server is;
 without them a server on this machine is found by itself, and :func:`connect` chooses one
@@ -16,13 +24,33 @@ for up to 30 seconds.
 """
 
 from . import errors
-from ._first import create_object, list_objects, retrieve_object, update_object
+from ._first import (
+    create_object,
+    list_objects,
+    list_streams,
+    retrieve_from_stream,
+    retrieve_object,
+    update_object,
+)
+from ._follow import Window, follow
 from ._models import load_model, save_model
 from ._objects import Info, delete, download, exists, info, preview, read, tags, versions, write
 from ._objects import list as list  # not in __all__: a star import must not hide the built-in
 from ._output import progress, result, show
 from ._plain import plain
 from ._run import Run, fetch, recipes, run, run_recipe, runs
+from ._streams import (
+    create_stream,
+    delete_stream,
+    export,
+    messages,
+    push,
+    sql,
+    stream,
+    streams,
+    tail,
+    window,
+)
 from ._transport import connect
 from .errors import (
     Conflict,
@@ -52,30 +80,44 @@ __all__ = [
     "SuricateError",
     "TimedOut",
     "Unavailable",
+    "Window",
     "connect",
     "create_object",
+    "create_stream",
     "delete",
+    "delete_stream",
     "download",
     "errors",
     "exists",
+    "export",
     "fetch",
+    "follow",
     "info",
     "list_objects",
+    "list_streams",
     "load_model",
+    "messages",
     "plain",
     "preview",
     "progress",
+    "push",
     "read",
     "recipes",
     "result",
+    "retrieve_from_stream",
     "retrieve_object",
     "run",
     "run_recipe",
     "runs",
     "save_model",
     "show",
+    "sql",
+    "stream",
+    "streams",
     "tags",
+    "tail",
     "update_object",
     "versions",
+    "window",
     "write",
 ]

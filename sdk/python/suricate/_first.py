@@ -1,7 +1,6 @@
 """The names of the first Suricate, for notebooks written then.
 
-``show`` has kept its name. ``list_streams`` and ``retrieve_from_stream`` come back
-together with streams.
+``show`` has kept its name.
 """
 
 from __future__ import annotations
@@ -9,13 +8,24 @@ from __future__ import annotations
 import builtins
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._objects import list as list_infos
 from ._objects import read, write
 from ._plain import plain
+from ._streams import streams, window
 
-__all__ = ["create_object", "list_objects", "retrieve_object", "update_object"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "create_object",
+    "list_objects",
+    "list_streams",
+    "retrieve_from_stream",
+    "retrieve_object",
+    "update_object",
+]
 
 
 def list_objects(tag: str = "", with_meta: bool = False) -> builtins.list[Any]:
@@ -64,6 +74,24 @@ def retrieve_object(iden: str) -> Any:
 def update_object(iden: str, data: Any) -> None:
     """Replace an object's content by anything JSON can hold."""
     write(iden, _json(data), type="application/json")
+
+
+def list_streams() -> builtins.list[str]:
+    """List the names of streams."""
+    return [stream["name"] for stream in streams()]
+
+
+def retrieve_from_stream(iden: str, interval: float = 60) -> pd.DataFrame:
+    """Give the newest messages of a stream as a DataFrame.
+
+    Parameters
+    ----------
+    iden : str
+        The stream's name.
+    interval : float
+        How many seconds back from the newest message.
+    """
+    return window(iden, last=f"{round(interval * 1000)}ms")
 
 
 def _json(data: Any) -> bytes:

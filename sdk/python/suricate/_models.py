@@ -57,10 +57,9 @@ def save_model(
     TypeError
         If the model is neither plain nor an estimator, and `allow_pickle` is false.
     """
-    body, kind = _dump(model, allow_pickle)
+    body, kind = dump(model, allow_pickle)
     words = dict.fromkeys(["model", *([tags] if isinstance(tags, str) else tags or [])])
-    about = {"class": f"{type(model).__module__}.{type(model).__qualname__}", **(metadata or {})}
-    return write(name, body, tags=words, metadata=about, type=kind)
+    return write(name, body, tags=words, metadata={**about(model), **(metadata or {})}, type=kind)
 
 
 def load_model(
@@ -109,7 +108,13 @@ def load_model(
     raise errors.Invalid(f"{name} is of type {kind or 'unknown'}, not a model; read it with suricate.read")
 
 
-def _dump(model: Any, allow_pickle: bool) -> tuple[bytes, str]:
+def about(model: Any) -> dict[str, Any]:
+    """Say what a model is, for its metadata."""
+    return {"class": f"{type(model).__module__}.{type(model).__qualname__}"}
+
+
+def dump(model: Any, allow_pickle: bool) -> tuple[bytes, str]:
+    """Give a model's bytes and their media type."""
     if _is_estimator(model):
         skops = _skops()
         if skops is not None:

@@ -19,7 +19,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -165,14 +165,15 @@ def call(
     body: Body = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    wait_out: Collection[int] = (503,),
 ) -> Any:
     """Make a call and give its JSON answer (None if the answer is empty)."""
     headers = dict(headers or {})
     if method in ("POST", "PUT"):
         headers.setdefault("Idempotency-Key", uuid.uuid4().hex)
     start = _position(body)
-    for attempt in _attempts():
-        with send(method, where, body=body, headers=headers, timeout_s=timeout_s) as reply:
+    for attempt in attempts():
+        with send(method, where, body=body, headers=headers, timeout_s=timeout_s, wait_out=wait_out) as reply:
             try:
                 content = reply.read()
                 break
@@ -200,6 +201,7 @@ def send(
     body: Body = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
+    wait_out: Collection[int] = (503,),
 ) -> Reply:
     """Make a call and give its open answer, which the caller closes.
 
@@ -213,6 +215,8 @@ def send(
         Beside those every call has.
     timeout_s : float
         How long any one step of the connection may take.
+    wait_out : collection of int
+        Statuses that pass by themselves: the call is made again, for up to `PATIENCE_S`.
 
     Raises
     ------
@@ -223,7 +227,7 @@ def send(
     if method in ("POST", "PUT"):
         fields.setdefault("Idempotency-Key", uuid.uuid4().hex)
     start = _position(body)
-    for attempt in _attempts():
+    for attempt in attempts():
         _rewind(body, start)
         try:
             reply = _send_once(method, where, body, fields, timeout_s)
@@ -234,7 +238,7 @@ def send(
             return reply
         with reply:
             refusal = errors.from_reply(reply.status, reply.reason, reply.read(ERROR_BYTES))
-        if reply.status != 503:
+        if reply.status not in wait_out:
             raise refusal
         attempt.failed(refusal, reply.headers.get("Retry-After", ""))
     raise AssertionError("unreachable")
@@ -257,7 +261,8 @@ class _Attempt:
         time.sleep(pause)
 
 
-def _attempts() -> Iterator[_Attempt]:
+def attempts() -> Iterator[_Attempt]:
+    """Give attempts until one of them is told it `failed` too late for another."""
     deadline = time.monotonic() + PATIENCE_S
     number = 0
     while True:
@@ -340,6 +345,16 @@ class Reply:
         """Read the body, or up to `size` bytes of it."""
         try:
             return self._response.read(size)
+        except TimeoutError:
+            raise errors.TimedOut("the server stopped in the middle of its answer") from None
+        except (http.client.IncompleteRead, ConnectionError) as error:
+            raise errors.Unavailable(f"the connection broke in the middle of an answer: {error}") from None
+
+    def lines(self) -> Iterator[bytes]:
+        """Read the body line by line as it comes, without line ends."""
+        try:
+            while line := self._response.readline():
+                yield line.rstrip(b"\r\n")
         except TimeoutError:
             raise errors.TimedOut("the server stopped in the middle of its answer") from None
         except (http.client.IncompleteRead, ConnectionError) as error:
