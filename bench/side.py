@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -175,6 +176,33 @@ def jupyter_server(where: Path) -> Iterator[tuple[int, str]]:
     with running(command, env=environment, stderr=subprocess.DEVNULL) as process:
         wait_for_port(port, process)
         yield process.pid, f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def aiohttp_sqlite(where: Path) -> Iterator[tuple[int, int]]:
+    """aiohttp (Debian's, so the system's Python) that puts NDJSON into SQLite; yields (port, pid)."""
+    port = free_port()
+    with running(["/usr/bin/python3", PEERS / "aiohttp_sqlite.py", str(port), where / "aiohttp.db"]) as process:
+        wait_for_port(port, process)
+        yield port, process.pid
+
+
+# -- messages -------------------------------------------------------------------------------------------------------
+
+
+def write_messages(path: Path, count: int, start_s: float = 1_700_000_000.0) -> None:
+    """`count` messages of 133 bytes and 8 fields, a line each: what a probe would say of system calls."""
+    numbers = random.Random(1)
+    comms = [f"worker{number:02}" for number in range(100)]
+    calls = ["read", "write", "openat", "futex", "epoll_wait", "recvmsg", "sendmsg", "close"]
+    with path.open("w") as file:
+        for number in range(count):
+            row = {"ts": round(start_s + number / 1000, 3), "host": "node-a", "pid": numbers.randrange(1000, 32768),
+                   "comm": numbers.choice(comms), "syscall": numbers.choice(calls), "count": numbers.randrange(1, 500),
+                   "bytes": numbers.randrange(0, 100_000), "lat": round(numbers.random() * 10, 4)}
+            missing = 132 - len(json.dumps(row, separators=(",", ":")))
+            row["host"] = f"node-a{'0' * missing}"
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
 # -- readings -------------------------------------------------------------------------------------------------------

@@ -374,3 +374,39 @@ bool decoder_read(struct decoder *decoder, char *text, size_t cap, size_t *ret, 
     }
     return true;
 }
+
+/* --- a whole buffer ---------------------------------------------------- */
+
+static bool inflate_part(z_stream *zip, size_t max, struct su_buf *ret, int *ret_status, struct su_err *err)
+{
+    char *room = su_buf_room(ret, RAW_SIZE);
+    if (!room)
+        return su_fail(err, SU_LIMIT, "opens to more than %zu bytes", max);
+    zip->next_out = (Bytef *)room;
+    zip->avail_out = RAW_SIZE;
+    *ret_status = inflate(zip, Z_NO_FLUSH);
+    su_buf_grew(ret, RAW_SIZE - zip->avail_out);
+    if (ret->len > max)
+        return su_fail(err, SU_LIMIT, "opens to more than %zu bytes", max);
+    if (*ret_status != Z_OK && *ret_status != Z_STREAM_END)
+        return su_fail(err, SU_INVALID, "is not gzip, or damaged (%s)", zip->msg ? zip->msg : "it ends too early");
+    return true;
+}
+
+bool decode_gzip(struct su_str packed, size_t max, struct su_buf *ret, struct su_err *err)
+{
+    z_stream zip = {.next_in = (Bytef *)(uintptr_t)packed.ptr, .avail_in = (uInt)packed.len};
+    if (packed.len > UINT32_MAX)
+        return su_fail(err, SU_LIMIT, "is too large for gzip");
+    if (inflateInit2(&zip, 15 + 16) != Z_OK)
+        return su_fail(err, SU_INTERNAL, "zlib could not be started");
+    int status = Z_OK;
+    bool is_good = true;
+    while (is_good && (status != Z_STREAM_END || zip.avail_in)) {
+        if (status == Z_STREAM_END && inflateReset(&zip) != Z_OK)
+            is_good = su_fail(err, SU_INTERNAL, "zlib refused a reset");
+        is_good = is_good && inflate_part(&zip, max, ret, &status, err);
+    }
+    inflateEnd(&zip);
+    return is_good;
+}

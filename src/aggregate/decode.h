@@ -32,3 +32,7 @@ bool decoder_is_gzip(const struct decoder *decoder);
 bool decoder_is_binary(const struct decoder *decoder);      /* zero bytes in the beginning */
 enum decode_encoding decoder_encoding(const struct decoder *decoder);
 uint64_t decoder_stray_bytes(const struct decoder *decoder); /* read as Windows-1252 in a file that has UTF-8 too */
+
+/* Bytes that are one or more gzip streams, as they are, to the end of ret.  SU_LIMIT past `max` opened bytes, SU_INVALID
+ * when damaged or not gzip. */
+bool decode_gzip(struct su_str packed, size_t max, struct su_buf *ret, struct su_err *err);

@@ -46,3 +46,8 @@ bool fetch_list(struct fetches *fetches, const char *tenant, const char *cursor,
 /* The tenant's allow-list: [{"host":"example.org","port":443|null,"allow_private":false}].  "*.example.org" has any name below. */
 bool fetch_hosts_get(struct fetches *fetches, const char *tenant, json_t **ret_items, struct su_err *err);
 bool fetch_hosts_put(struct fetches *fetches, const char *tenant, const json_t *items, struct su_err *err);
+
+/* May something be sent to this http or https address (a webhook)?  Public addresses always; *ret_private: private ones
+ * too, because an entry of the tenant or of the command line allows them for this host and port.  SU_DENIED
+ * for an address that is private and not allowed; a name may still turn out so later.  Messages name `field`. */
+bool fetch_url_check(struct fetches *fetches, const char *tenant, const char *url, const char *field, bool *ret_private, struct su_err *err);

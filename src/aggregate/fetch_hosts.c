@@ -1,7 +1,9 @@
 /* Where fetches may go: a list per tenant, and what the command line adds.  Layer aggregate. */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include "address.h"
 #include "fetch_private.h"
 
 enum { HOSTS_MAX = 256 };
@@ -71,7 +73,9 @@ static bool allowed_by_option(const char *const *allow, struct fetch_target *tar
     return false;
 }
 
-bool fetch_hosts_allow(struct store *store, const char *const *allow, const char *tenant, struct fetch_target *target, struct su_err *err)
+/* Is the target on a list?  Marks it when private addresses are allowed there. */
+static bool find_entry(struct store *store, const char *const *allow, const char *tenant, struct fetch_target *target, bool *ret_is_allowed,
+                       struct su_err *err)
 {
     STORE_READ(store, db);
     SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT host, port, allow_private FROM fetch_hosts WHERE tenant = ?1", sql_text(tenant));
@@ -82,7 +86,14 @@ bool fetch_hosts_allow(struct store *store, const char *const *allow, const char
             is_allowed = true;
             target->allow_private |= sql_col_int(row, 2) != 0;
         }
-    if (next == SQL_ERROR)
+    *ret_is_allowed = is_allowed;
+    return next == SQL_DONE;
+}
+
+bool fetch_hosts_allow(struct store *store, const char *const *allow, const char *tenant, struct fetch_target *target, struct su_err *err)
+{
+    bool is_allowed;
+    if (!find_entry(store, allow, tenant, target, &is_allowed, err))
         return false;
     if (is_allowed)
         return true;
@@ -90,6 +101,37 @@ bool fetch_hosts_allow(struct store *store, const char *const *allow, const char
     if (target->is_default_port)
         return su_hint(err, "The owner can add the host: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s.", target->host);
     return su_hint(err, "The owner can add host and port: PUT /v1/fetch-hosts, or serve --allow-fetch %.100s:%u.", target->host, target->port);
+}
+
+/* An address written as one, or this machine's own name: known to be private without asking anybody. */
+static bool is_plainly_private(const char *host)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (strcmp(host, "localhost") == 0 || su_str_ends(su_str_of(host), SU_STR(".localhost")))
+        return true;
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
+        return !address_is_public((const struct sockaddr *)&v4);
+    return inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 && !address_is_public((const struct sockaddr *)&v6);
+}
+
+bool fetch_url_check(struct fetches *fetches, const char *tenant, const char *url, const char *field, bool *ret_private, struct su_err *err)
+{
+    struct fetch_target target;
+    bool is_allowed;
+    if (!fetch_target_parse(url, &target, err)) {
+        snprintf(err->field, sizeof err->field, "%s", field);
+        return false;
+    }
+    bool ok = find_entry(fetches->store, fetches->options.allow, tenant, &target, &is_allowed, err);
+    *ret_private = target.allow_private;
+    if (ok && !target.allow_private && is_plainly_private(target.host)) {
+        ok = su_fail_field(err, SU_DENIED, field, "%s is not a public address", target.host);
+        su_hint(err, "The owner can allow host and port: PUT /v1/fetch-hosts with allow_private, or serve --allow-fetch %.100s:%u.",
+                target.host, target.port);
+    }
+    fetch_target_done(&target);
+    return ok;
 }
 
 /* --- the list --------------------------------------------------------- */

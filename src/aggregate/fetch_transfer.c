@@ -94,9 +94,9 @@ static bool read_parts(CURLU *parsed, struct fetch_target *ret, struct su_err *e
     SU_AUTO_FREE char *password = url_part(parsed, CURLUPART_PASSWORD, 0), *port = url_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     uint64_t number;
     if (scheme == NULL || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        return su_fail_field(err, SU_INVALID, "/url", "only http and https addresses are fetched");
+        return su_fail_field(err, SU_INVALID, "/url", "only http and https addresses are used");
     if (user != NULL || password != NULL)
-        return su_fail_field(err, SU_INVALID, "/url", "an address with a user or password is not fetched: it would be kept in the lineage");
+        return su_fail_field(err, SU_INVALID, "/url", "an address has no user or password: it would be kept in the lineage");
     if (port == NULL || !su_str_u64(su_str_of(port), 65535, &number) || number == 0)
         return su_fail_field(err, SU_INVALID, "/url", "the address has no usable port");
     ret->port = (uint16_t)number;

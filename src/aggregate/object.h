@@ -103,6 +103,12 @@ struct object_upload;
 bool object_put_begin(struct objects *objects, const struct object_put *put, struct object_upload **ret, struct su_err *err);
 bool object_put_add(struct object_upload *upload, const void *data, size_t len, struct su_err *err);
 bool object_put_finish(struct object_upload *upload, struct object_info *ret, struct su_err *err);
+/* Instead of finish, for a put that is part of a larger transaction: ready (the content is on disk), then job inside a
+ * writer job (its info by object_put_info, for the rest of that job), and after the commit done, which tells of it. */
+bool object_put_ready(struct object_upload *upload, struct su_err *err);
+bool object_put_job(struct sql *db, struct object_upload *upload, struct su_err *err);
+const struct object_info *object_put_info(const struct object_upload *upload);
+void object_put_done(struct object_upload *upload, struct object_info *ret);
 /* Always, finished or not; NULL is fine.  Unfinished bytes are gone. */
 void object_upload_close(struct object_upload *upload);
 static inline void object_upload_close_pointer(struct object_upload **upload) { object_upload_close(*upload); }

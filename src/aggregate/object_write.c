@@ -289,9 +289,8 @@ static bool insert_version(struct sql *db, const struct object_upload *upload, i
         && blobref_hold(db, put->key.tenant, holder, upload->sha256, err);
 }
 
-static bool put_job(struct sql *db, void *arg, struct su_err *err)
+bool object_put_job(struct sql *db, struct object_upload *upload, struct su_err *err)
 {
-    struct object_upload *upload = arg;
     const struct object_put *put = &upload->put;
     struct object_key key = put->key;
     int64_t last;
@@ -307,14 +306,27 @@ static bool put_job(struct sql *db, void *arg, struct su_err *err)
     return put->also == NULL || put->also(db, put->also_arg, &upload->info, err);
 }
 
-bool object_put_finish(struct object_upload *upload, struct object_info *ret, struct su_err *err)
+static bool put_job(struct sql *db, void *arg, struct su_err *err) { return object_put_job(db, arg, err); }
+
+bool object_put_ready(struct object_upload *upload, struct su_err *err)
 {
-    struct objects *objects = upload->objects;
-    if (!blob_writer_commit(upload->writer, upload->sha256, err) || !store_write(objects->store, put_job, upload, err))
-        return false;
+    return blob_writer_commit(upload->writer, upload->sha256, err);
+}
+
+const struct object_info *object_put_info(const struct object_upload *upload) { return &upload->info; }
+
+void object_put_done(struct object_upload *upload, struct object_info *ret)
+{
     *ret = upload->info;
     upload->info = (struct object_info){0};
-    publish(objects, &upload->put.key, "created", info_event(ret, upload->user));
+    publish(upload->objects, &upload->put.key, "created", info_event(ret, upload->user));
+}
+
+bool object_put_finish(struct object_upload *upload, struct object_info *ret, struct su_err *err)
+{
+    if (!object_put_ready(upload, err) || !store_write(upload->objects->store, put_job, upload, err))
+        return false;
+    object_put_done(upload, ret);
     return true;
 }
 

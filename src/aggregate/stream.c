@@ -14,12 +14,14 @@
 
 const struct store_migration stream_migrations[] = {
     {"stream", 1,
-     "CREATE TABLE streams (id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
+     "CREATE TABLE streams (id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, name TEXT NOT NULL, version "
+     "INTEGER NOT NULL,"
      "  definition TEXT NOT NULL, source TEXT NOT NULL, log INTEGER NOT NULL, dead_log INTEGER NOT NULL,"
      "  schema TEXT NOT NULL DEFAULT '{}', schema_version INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL,"
      "  created_by TEXT NOT NULL, UNIQUE (tenant, name)) STRICT;"
      "CREATE INDEX streams_by_source ON streams (source, id);"
-     "CREATE TABLE stream_batches (stream INTEGER NOT NULL, key TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,"
+     "CREATE TABLE stream_batches (stream INTEGER NOT NULL, key TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER "
+     "NOT NULL,"
      "  at_ms INTEGER NOT NULL, PRIMARY KEY (stream, key)) STRICT, WITHOUT ROWID;"
      "CREATE INDEX stream_batches_by_age ON stream_batches (at_ms);"},
     {NULL, 0, NULL},
@@ -62,7 +64,8 @@ static bool of_row(struct sql_row *row, struct stream **ret, struct su_err *err)
     SU_AUTO_JSON json_t *definition = NULL;
     STREAM_AUTO struct stream *stream = su_alloc(sizeof *stream);
     stream->references = 1;
-    if (!su_json_parse(sql_col_str(row, 4), "definition", &definition, err) || !stream_definition_read(definition, stream, err))
+    if (!su_json_parse(sql_col_str(row, 4), "definition", &definition, err) ||
+        !stream_definition_read(definition, stream, err))
         return su_prefix(err, "stream \"%s\"", sql_col_text(row, 2));
     stream->id = sql_col_int(row, 0);
     stream->tenant = su_strdup(sql_col_text(row, 1));
@@ -91,11 +94,15 @@ static bool no_stream(struct su_err *err, const char *name)
 static bool read_stream(struct sql *db, const char *tenant, const char *name, struct stream **ret, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row =
-        sql_query(db, err, "SELECT " STREAM_COLUMNS " FROM streams WHERE tenant = ?1 AND name = ?2", sql_text(tenant), sql_text(name));
+        sql_query(db, err, "SELECT " STREAM_COLUMNS " FROM streams WHERE tenant = ?1 AND name = ?2", sql_text(tenant),
+                  sql_text(name));
     switch (row ? sql_step(row, err) : SQL_ERROR) {
-    case SQL_ROW: return of_row(row, ret, err);
-    case SQL_DONE: return no_stream(err, name);
-    case SQL_ERROR: break;
+    case SQL_ROW:
+        return of_row(row, ret, err);
+    case SQL_DONE:
+        return no_stream(err, name);
+    case SQL_ERROR:
+        break;
     }
     return false;
 }
@@ -104,7 +111,7 @@ static bool read_stream(struct sql *db, const char *tenant, const char *name, st
 
 static struct stream **slot(struct streams *streams, const char *tenant, const char *name)
 {
-    uint32_t hash = 2166136261u;        /* FNV-1a */
+    uint32_t hash = 2166136261u; /* FNV-1a */
     for (const char *at = tenant; *at; at++)
         hash = (hash ^ (unsigned char)*at) * 16777619u;
     hash = (hash ^ '/') * 16777619u;
@@ -144,12 +151,14 @@ static void forget(struct streams *streams, const char *tenant, const char *name
 bool stream_get(struct streams *streams, const char *tenant, const char *name, struct stream **ret, struct su_err *err)
 {
     uint64_t generation;
-    if ((*ret = cached(streams, tenant, name, &generation)))
-        return true;
-    STORE_READ(streams->store, db);
-    if (!read_stream(db, tenant, name, ret, err))
-        return false;
-    keep(streams, *ret, generation);
+    struct stream *stream = cached(streams, tenant, name, &generation);
+    if (!stream) {
+        STORE_READ(streams->store, db);
+        if (!read_stream(db, tenant, name, &stream, err))
+            return false;
+        keep(streams, stream, generation);
+    }
+    *ret = stream;
     return true;
 }
 
@@ -158,7 +167,7 @@ bool stream_get(struct streams *streams, const char *tenant, const char *name, s
 struct putting {
     struct streams *streams;
     const char *tenant, *name, *if_match, *if_none_match, *user;
-    struct stream *stream;          /* the new definition */
+    struct stream *stream; /* the new definition */
     bool is_new;
     int64_t changed_ms;
 };
@@ -181,11 +190,12 @@ static bool insert(struct sql *db, struct putting *put, const char *text, struct
         return su_fail(err, SU_LIMIT, "streams: at most %" PRIu64 " of one tenant", put->streams->options.streams_max);
     struct stream *stream = put->stream;
     if (!log_new(db, put->tenant, &stream->log, err) || !log_new(db, put->tenant, &stream->dead_log, err) ||
-        !sql_run(db, err,
-                 "INSERT INTO streams (tenant, name, version, definition, source, log, dead_log, created_ms, created_by)"
-                 " VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
-                 sql_text(put->tenant), sql_text(put->name), sql_text(text), sql_text(stream_source_name(stream->source)),
-                 sql_int(stream->log), sql_int(stream->dead_log), sql_int(put->changed_ms), sql_text(put->user)))
+        !sql_run(
+            db, err,
+            "INSERT INTO streams (tenant, name, version, definition, source, log, dead_log, created_ms, created_by)"
+            " VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
+            sql_text(put->tenant), sql_text(put->name), sql_text(text), sql_text(stream_source_name(stream->source)),
+            sql_int(stream->log), sql_int(stream->dead_log), sql_int(put->changed_ms), sql_text(put->user)))
         return false;
     put->is_new = true;
     return true;
@@ -203,11 +213,13 @@ static bool put_job(struct sql *db, void *arg, struct su_err *err)
     if (!present)
         return insert(db, put, text, err);
     if (present->source != put->stream->source)
-        return su_fail_field(err, SU_CONFLICT, "/source/kind", "a stream keeps its kind of source (%s): delete it first, or make another one",
+        return su_fail_field(err, SU_CONFLICT, "/source/kind",
+                             "a stream keeps its kind of source (%s): delete it first, or make another one",
                              stream_source_name(present->source));
     if (json_equal(present->definition, put->stream->definition))
         return true;
-    return sql_run(db, err, "UPDATE streams SET definition = ?1, version = version + 1 WHERE id = ?2", sql_text(text), sql_int(present->id));
+    return sql_run(db, err, "UPDATE streams SET definition = ?1, version = version + 1 WHERE id = ?2", sql_text(text),
+                   sql_int(present->id));
 }
 
 static void announce(struct streams *streams, const char *event, const char *tenant, const char *name, const char *user)
@@ -238,17 +250,24 @@ static void apply_live(struct streams *streams, struct stream *stream)
     stream_due(streams, su_mono_ms());
 }
 
-bool stream_put(struct streams *streams, const char *tenant, const char *name, const json_t *definition, const char *if_match,
-                const char *if_none_match, const char *user, struct stream **ret, bool *ret_is_new, struct su_err *err)
+bool stream_put(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
+                const char *if_match, const char *if_none_match, const char *user, struct stream **ret,
+                bool *ret_is_new, struct su_err *err)
 {
     STREAM_AUTO struct stream *stream = su_alloc(sizeof *stream);
     stream->references = 1;
     if (!stream_name_check(name, false, err) || !stream_definition_read(definition, stream, err))
         return false;
     if (stream->message_bytes > streams->options.message_bytes)
-        return su_fail_field(err, SU_INVALID, "/limits/message_bytes", "limits.message_bytes: this server takes at most %" PRIu64 " bytes",
+        return su_fail_field(err, SU_INVALID, "/limits/message_bytes",
+                             "limits.message_bytes: this server takes at most %" PRIu64 " bytes",
                              streams->options.message_bytes);
-    struct putting put = {.tenant = tenant, .name = name, .if_match = if_match, .if_none_match = if_none_match, .user = user, .stream = stream};
+    struct putting put = {.tenant = tenant,
+                          .name = name,
+                          .if_match = if_match,
+                          .if_none_match = if_none_match,
+                          .user = user,
+                          .stream = stream};
     if (!put_stream(streams, &put, ret, err))
         return false;
     if (!put.is_new)
@@ -259,7 +278,8 @@ bool stream_put(struct streams *streams, const char *tenant, const char *name, c
     return true;
 }
 
-bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition, const char *user, struct stream **ret, struct su_err *err)
+bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
+                 const char *user, struct stream **ret, struct su_err *err)
 {
     STREAM_AUTO struct stream *stream = su_alloc(sizeof *stream);
     stream->references = 1;
@@ -272,19 +292,28 @@ bool stream_make(struct streams *streams, const char *tenant, const char *name, 
 
 /* --- deleting -------------------------------------------------------------- */
 
-struct removing { struct streams *streams; const char *tenant, *name, *if_match; bool force; struct stream *stream; };
+struct removing {
+    struct streams *streams;
+    const char *tenant, *name, *if_match;
+    bool force;
+    struct stream *stream;
+};
 
 static bool refuse_parent(struct sql *db, const struct stream *stream, struct su_err *err)
 {
-    SQL_AUTO_END struct sql_row *row = sql_query(
-        db, err, "SELECT name FROM streams WHERE source = 'derived' AND tenant = ?1 AND definition ->> '$.source.from' = ?2 LIMIT 1",
-        sql_text(stream->tenant), sql_text(stream->name));
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
+                                                 "SELECT name FROM streams WHERE source = 'derived' AND tenant = ?1 "
+                                                 "AND definition ->> '$.source.from' = ?2 LIMIT 1",
+                                                 sql_text(stream->tenant), sql_text(stream->name));
     switch (row ? sql_step(row, err) : SQL_ERROR) {
     case SQL_ROW:
-        su_fail_slug(err, "has-dependants", "the stream \"%s\" is derived from \"%s\"", sql_col_text(row, 0), stream->name);
+        su_fail_slug(err, "has-dependants", "the stream \"%s\" is derived from \"%s\"", sql_col_text(row, 0),
+                     stream->name);
         return su_hint(err, "delete that one first, or say force=true");
-    case SQL_DONE: return true;
-    case SQL_ERROR: break;
+    case SQL_DONE:
+        return true;
+    case SQL_ERROR:
+        break;
     }
     return false;
 }
@@ -335,7 +364,8 @@ static void drop_live(struct streams *streams, int64_t id)
     live_free(live);
 }
 
-bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match, bool force, const char *user, struct su_err *err)
+bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match, bool force,
+                   const char *user, struct su_err *err)
 {
     struct removing removing = {streams, tenant, name, if_match, force, NULL};
     bool is_gone = store_write(streams->store, remove_job, &removing, err);
@@ -349,13 +379,16 @@ bool stream_delete(struct streams *streams, const char *tenant, const char *name
     return true;
 }
 
-void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *, void *, const struct stream *, bool, struct su_err *), void *arg)
+void streams_on_delete(struct streams *streams,
+                       bool (*removed)(struct sql *, void *, const struct stream *, bool, struct su_err *), void *arg)
 {
     su_assert(streams->hook_count < STREAM_HOOKS);
     streams->hooks[streams->hook_count++] = (struct stream_hook){removed, arg};
 }
 
-void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *), void *arg)
+void streams_set_floor(struct streams *streams,
+                       bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *),
+                       void *arg)
 {
     SU_LOCKED(&streams->lock);
     streams->floor_arg = arg;
@@ -364,17 +397,17 @@ void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *, void
 
 /* --- listing ---------------------------------------------------------------- */
 
-bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor, size_t limit, json_t **ret_items,
-                 char **ret_next, struct su_err *err)
+bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor, size_t limit,
+                 json_t **ret_items, char **ret_next, struct su_err *err)
 {
     STORE_READ(streams->store, db);
     SU_AUTO_JSON json_t *items = json_array();
     SU_AUTO_FREE char *next = NULL;
-    SQL_AUTO_END struct sql_row *row =
-        sql_query(db, err,
-                  "SELECT " STREAM_COLUMNS " FROM streams WHERE tenant = ?1 AND name > ?2 AND substr(name, 1, length(?3)) = ?3"
-                  " ORDER BY name LIMIT ?4",
-                  sql_text(tenant), sql_text(cursor ? cursor : ""), sql_text(prefix ? prefix : ""), sql_int((int64_t)limit + 1));
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err,
+        "SELECT " STREAM_COLUMNS " FROM streams WHERE tenant = ?1 AND name > ?2 AND substr(name, 1, length(?3)) = ?3"
+        " ORDER BY name LIMIT ?4",
+        sql_text(tenant), sql_text(cursor ? cursor : ""), sql_text(prefix ? prefix : ""), sql_int((int64_t)limit + 1));
     enum sql_next step = row ? SQL_ROW : SQL_ERROR;
     while (step != SQL_ERROR && (step = sql_step(row, err)) == SQL_ROW) {
         if (json_array_size(items) == limit) {
@@ -394,11 +427,13 @@ bool stream_list(struct streams *streams, const char *tenant, const char *prefix
     return true;
 }
 
-bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg, struct stream *stream), void *arg, struct su_err *err)
+bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg, struct stream *stream),
+                 void *arg, struct su_err *err)
 {
     STORE_READ(streams->store, db);
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " STREAM_COLUMNS " FROM streams WHERE source = ?1 ORDER BY id",
-                                                 sql_text(stream_source_name(source)));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT " STREAM_COLUMNS " FROM streams WHERE source = ?1 ORDER BY id",
+                  sql_text(stream_source_name(source)));
     enum sql_next step = row ? SQL_ROW : SQL_ERROR;
     while (step != SQL_ERROR && (step = sql_step(row, err)) == SQL_ROW) {
         STREAM_AUTO struct stream *stream = NULL;
@@ -421,11 +456,13 @@ static void add_rates(const struct live *live, json_t *json)
             messages += live->rate[i].messages;
             bytes += live->rate[i].bytes;
         }
-    json_object_set_new(json, "rates", json_pack("{s:f, s:f}", "messages_per_s", (double)messages / STREAM_RATE_SECONDS, "bytes_per_s",
-                                                 (double)bytes / STREAM_RATE_SECONDS));
-    json_object_set_new(json, "since_start", json_pack("{s:I, s:I, s:I, s:I}", "messages", (json_int_t)live->messages, "bytes",
-                                                       (json_int_t)live->bytes, "dead_letters", (json_int_t)live->dead, "clamped",
-                                                       (json_int_t)live->clamped));
+    json_object_set_new(json, "rates",
+                        json_pack("{s:f, s:f}", "messages_per_s", (double)messages / STREAM_RATE_SECONDS, "bytes_per_s",
+                                  (double)bytes / STREAM_RATE_SECONDS));
+    json_object_set_new(json, "since_start",
+                        json_pack("{s:I, s:I, s:I, s:I}", "messages", (json_int_t)live->messages, "bytes",
+                                  (json_int_t)live->bytes, "dead_letters", (json_int_t)live->dead, "clamped",
+                                  (json_int_t)live->clamped));
 }
 
 static void add_live(struct streams *streams, const struct stream *stream, json_t *json)
@@ -433,7 +470,8 @@ static void add_live(struct streams *streams, const struct stream *stream, json_
     SU_LOCKED(&streams->lock);
     const struct live *live = stream_live(streams, stream);
     add_rates(live, json);
-    json_object_set_new(json, "source", live->status ? json_deep_copy(live->status) : json_pack("{s:s}", "state", "ready"));
+    json_object_set_new(json, "source",
+                        live->status ? json_deep_copy(live->status) : json_pack("{s:s}", "state", "ready"));
     const char *state = live->status ? su_json_string(live->status, "state", "ready") : "ready";
     json_object_set_new(json, "state", json_string(stream->is_paused ? "paused" : state));
 }
@@ -450,22 +488,25 @@ bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, s
     struct log_extent extent, dead;
     SU_AUTO_JSON json_t *schema = NULL;
     char created[SU_TIME_TEXT];
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT schema, schema_version FROM streams WHERE id = ?1", sql_int(stream->id));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT schema, schema_version FROM streams WHERE id = ?1", sql_int(stream->id));
     enum sql_next step = row ? sql_step(row, err) : SQL_ERROR;
     if (step == SQL_DONE)
         return no_stream(err, stream->name);
-    if (step == SQL_ERROR || !su_json_parse(sql_col_str(row, 0), "schema", &schema, err) || !log_extent(db, stream->log, &extent, err) ||
-        !log_extent(db, stream->dead_log, &dead, err))
+    if (step == SQL_ERROR || !su_json_parse(sql_col_str(row, 0), "schema", &schema, err) ||
+        !log_extent(db, stream->log, &extent, err) || !log_extent(db, stream->dead_log, &dead, err))
         return false;
     bool is_empty = extent.first == extent.next;
-    json_t *json = json_pack(
-        "{s:s, s:O, s:I, s:s, s:s, s:{s:I, s:I}, s:{s:o, s:o}, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:o}", "name", stream->name, "definition",
-        stream->definition, "version", (json_int_t)stream->version, "created_at", su_time_text(stream->created_ms, created), "created_by",
-        stream->created_by, "offsets", "first", (json_int_t)extent.first, "next", (json_int_t)extent.next, "time", "low",
-        time_json(is_empty ? INT64_MIN : extent.low_us), "high", time_json(extent.high_us), "messages",
-        (json_int_t)(extent.next - extent.first), "dead_letters", (json_int_t)(dead.next - dead.first), "stored", "head_bytes",
-        (json_int_t)extent.head_bytes, "head_messages", (json_int_t)extent.head_rows, "sealed_bytes", (json_int_t)extent.sealed_bytes,
-        "sealed_messages", (json_int_t)extent.sealed_rows, "schema", stream_schema_json(schema, sql_col_int(row, 1)));
+    json_t *json =
+        json_pack("{s:s, s:O, s:I, s:s, s:s, s:{s:I, s:I}, s:{s:o, s:o}, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:o}",
+                  "name", stream->name, "definition", stream->definition, "version", (json_int_t)stream->version,
+                  "created_at", su_time_text(stream->created_ms, created), "created_by", stream->created_by, "offsets",
+                  "first", (json_int_t)extent.first, "next", (json_int_t)extent.next, "time", "low",
+                  time_json(is_empty ? INT64_MIN : extent.low_us), "high", time_json(extent.high_us), "messages",
+                  (json_int_t)(extent.next - extent.first), "dead_letters", (json_int_t)(dead.next - dead.first),
+                  "stored", "head_bytes", (json_int_t)extent.head_bytes, "head_messages", (json_int_t)extent.head_rows,
+                  "sealed_bytes", (json_int_t)extent.sealed_bytes, "sealed_messages", (json_int_t)extent.sealed_rows,
+                  "schema", stream_schema_json(schema, sql_col_int(row, 1)));
     add_live(streams, stream, json);
     *ret = json;
     return true;
@@ -511,12 +552,13 @@ struct su_bus *streams_bus(struct streams *streams) { return streams->bus; }
 
 /* --- the service ------------------------------------------------------------- */
 
-bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus, const struct streams_options *options, struct streams **ret,
-                  struct su_err *err)
+bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus, const struct streams_options *options,
+                  struct streams **ret, struct su_err *err)
 {
     (void)err;
     struct streams *streams = su_alloc(sizeof *streams);
-    *streams = (struct streams){.store = store, .logs = logs, .bus = bus, .options = options ? *options : (struct streams_options){0}};
+    *streams = (struct streams){
+        .store = store, .logs = logs, .bus = bus, .options = options ? *options : (struct streams_options){0}};
     if (!streams->options.message_bytes)
         streams->options.message_bytes = 1 << 20;
     if (!streams->options.queued_bytes)

@@ -28,7 +28,8 @@ struct streams_options {
 };
 extern const struct store_migration stream_migrations[];
 /* Also starts the thread "streams": punctuation, retention, rates. */
-bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus, const struct streams_options *options, struct streams **ret, struct su_err *err);
+bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus,
+                const struct streams_options *options, struct streams **ret, struct su_err *err);
 void streams_close(struct streams *streams);
 struct logs *streams_logs(struct streams *streams);
 struct store *streams_store(struct streams *streams);
@@ -68,23 +69,32 @@ struct stream *stream_ref(struct stream *stream);
 static inline void stream_unref_pointer(struct stream **stream) { stream_unref(*stream); }
 #define STREAM_AUTO SU_CLEANUP(stream_unref_pointer)
 
-bool stream_get(struct streams *streams, const char *tenant, const char *name, struct stream **ret, struct su_err *err);
+bool stream_get(struct streams *streams, const char *tenant, const char *name, struct stream **ret,
+                struct su_err *err);
 /* Makes or changes it.  *ret_is_new may be NULL.  Conditions as HTTP has them, or NULL. */
-bool stream_put(struct streams *streams, const char *tenant, const char *name, const json_t *definition, const char *if_match,
+bool stream_put(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
+                const char *if_match,
                 const char *if_none_match, const char *user, struct stream **ret, bool *ret_is_new, struct su_err *err);
 /* SU_CONFLICT when it has consumers with a claim of the last minute or derived streams stand on it, unless force. */
-bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match, bool force, const char *user, struct su_err *err);
+bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match,
+                bool force, const char *user, struct su_err *err);
 /* By name after cursor; *ret_next NULL at the end (caller frees); items by stream_json (new reference). */
-bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor, size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
+bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor,
+                size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
 /* Every stream of a source kind, of all tenants (each a reference): for those who run sources. */
-bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg, struct stream *stream), void *arg, struct su_err *err);
+bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg,
+                struct stream *stream), void *arg, struct su_err *err);
 /* {"name","definition","version","created_at","created_by","state","offsets":{"first","next"},"time":{"low","high"},…,
  *  "schema":{"version","fields":[{"name","kind","since"}]},"source":{…status…},"rates":{…}} (new reference). */
 bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, struct su_err *err);
+/* The version of the schema inferred so far. */
+bool stream_schema_version(struct sql *db, const struct stream *stream, uint64_t *ret, struct su_err *err);
 /* Inside a writer job, called when a stream goes; several may be added before streams are used (consumers own tables). */
-void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *db, void *arg, const struct stream *stream, bool force, struct su_err *err), void *arg);
+void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *db, void *arg,
+                const struct stream *stream, bool force, struct su_err *err), void *arg);
 /* The smallest offset that retention must keep (a detector's checkpoint, a consumer); called on any thread. */
-void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *db, void *arg, const struct stream *stream, uint64_t *ret, struct su_err *err), void *arg);
+void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *db, void *arg,
+                const struct stream *stream, uint64_t *ret, struct su_err *err), void *arg);
 /* What a source says of itself ({"state","message","since",…}; takes the reference), shown by stream_json. */
 void stream_status(struct streams *streams, const struct stream *stream, json_t *status);
 
@@ -97,7 +107,8 @@ struct stream_arrival {
     struct su_str key, id, headers; /* ptr NULL: none; headers: JSON object */
     int64_t time_us;                /* the source's own event time (AMQP's timestamp, CloudEvents' time); 0: none */
 };
-bool stream_writer_open(struct streams *streams, struct stream *stream, struct stream_writer **ret, struct su_err *err);
+bool stream_writer_open(struct streams *streams, struct stream *stream, struct stream_writer **ret,
+                struct su_err *err);
 void stream_writer_close(struct stream_writer *writer);
 static inline void stream_writer_close_pointer(struct stream_writer **writer) { stream_writer_close(*writer); }
 #define STREAM_AUTO_WRITER SU_CLEANUP(stream_writer_close_pointer)
@@ -107,10 +118,12 @@ bool stream_writer_add(struct stream_writer *writer, const struct stream_arrival
 /* Exactly one record, whatever the format says of arrays (push has taken them apart already). */
 bool stream_writer_add_one(struct stream_writer *writer, const struct stream_arrival *arrival, struct su_err *err);
 /* Into the dead letters, with the same commit. */
-bool stream_writer_add_dead(struct stream_writer *writer, const struct stream_arrival *arrival, const struct su_err *why, struct su_err *err);
+bool stream_writer_add_dead(struct stream_writer *writer, const struct stream_arrival *arrival,
+                const struct su_err *why, struct su_err *err);
 /* A row of values, for derived streams and system events: fields are set on the builder, which has a row begun. */
 struct block_builder *stream_writer_begin_row(struct stream_writer *writer);
-bool stream_writer_end_row(struct stream_writer *writer, int64_t time_us, struct su_str key, struct su_str body, struct su_err *err);
+bool stream_writer_end_row(struct stream_writer *writer, int64_t time_us, struct su_str key,
+                struct su_str body, struct su_err *err);
 uint32_t stream_writer_rows(const struct stream_writer *writer);
 size_t stream_writer_bytes(const struct stream_writer *writer);
 bool stream_writer_is_idle(const struct stream_writer *writer);  /* neither rows nor dead letters */
@@ -125,12 +138,14 @@ struct stream_commit {
 /* True: on disk, followers are told, the writer is empty again.  False: nothing was appended, the writer is as before.
  * SU_LIMIT with slug "backpressure": too much waits for the disk, try again in a second.  SU_CONFLICT when the stream is
  * gone.  Blocks; not inside a job. */
-bool stream_writer_commit(struct stream_writer *writer, const struct stream_commit *commit, struct stream_appended *ret, struct su_err *err);
+bool stream_writer_commit(struct stream_writer *writer, const struct stream_commit *commit,
+                struct stream_appended *ret, struct su_err *err);
 /* Several writers in one transaction: all or none. */
 void stream_writer_clear(struct stream_writer *writer);
 
 /* Is this message id among the newest 100,000 of the stream?  Remembers it if not.  Rebuilt from the log when first asked. */
-bool stream_seen_id(struct streams *streams, struct stream *stream, struct su_str id, bool *ret_seen, struct su_err *err);
+bool stream_seen_id(struct streams *streams, struct stream *stream, struct su_str id, bool *ret_seen,
+                struct su_err *err);
 
 /* The ids of a batch that was not committed after all were remembered too early: the next question reads the log again. */
 void stream_forget_ids(struct streams *streams, struct stream *stream);
@@ -138,8 +153,10 @@ void stream_forget_ids(struct streams *streams, struct stream *stream);
 /* --- time and places -------------------------------------------------------- */
 
 /* "earliest", "latest", an offset, an RFC 3339 time or a duration before now ("60s"): the offset to read from. */
-bool stream_position(struct streams *streams, struct stream *stream, struct sql *db, const char *text, uint64_t *ret, struct su_err *err);
+bool stream_position(struct streams *streams, struct stream *stream, struct sql *db, const char *text,
+                uint64_t *ret, struct su_err *err);
 /* A range as queries give it: from, to (each as stream_position takes it; times are event times), last ("60s" before the
  * largest event time). NULL: none.  All of them NULL: everything. */
-bool stream_range(struct streams *streams, struct stream *stream, struct sql *db, const char *from, const char *to, const char *last,
+bool stream_range(struct streams *streams, struct stream *stream, struct sql *db, const char *from,
+                const char *to, const char *last,
                   struct log_range *ret, struct su_err *err);

@@ -1,6 +1,7 @@
 /* What a stream's definition says: JSON to struct stream.  Layer aggregate; pure. */
 #include <stdlib.h>
 #include <string.h>
+#include "amqp_definition.h"
 #include "object.h"
 #include "stream_private.h"
 
@@ -13,37 +14,49 @@ struct definition {
     bool paused;
 };
 static const struct su_field fields[] = {
-    SU_FIELD(struct definition, source, SU_FIELD_OBJECT, .help = "Where messages come from: {\"kind\": push, amqp or derived, …}"),
+    SU_FIELD(struct definition, source, SU_FIELD_OBJECT,
+             .help = "Where messages come from: {\"kind\": push, amqp or derived, …}"),
     SU_FIELD(struct definition, format, SU_FIELD_TEXT, .help = "What a body is: json, ndjson or text"),
-    SU_FIELD(struct definition, time, SU_FIELD_OBJECT, .help = "{field, format, missing}: where event time stands in a message"),
+    SU_FIELD(struct definition, time, SU_FIELD_OBJECT,
+             .help = "{field, format, missing}: where event time stands in a message"),
     SU_FIELD(struct definition, key, SU_FIELD_TEXT, .max = PATH_MAX_BYTES, .help = "Path of the field that is the key"),
     SU_FIELD(struct definition, delay, SU_FIELD_TEXT, .help = "How long the watermark waits for messages out of order"),
     SU_FIELD(struct definition, skew, SU_FIELD_TEXT, .help = "How far event time may be ahead of arrival"),
-    SU_FIELD(struct definition, idle, SU_FIELD_TEXT, .help = "Quiet for so long, time goes on without messages; 0s: never"),
+    SU_FIELD(struct definition, idle, SU_FIELD_TEXT,
+             .help = "Quiet for so long, time goes on without messages; 0s: never"),
     SU_FIELD(struct definition, retention, SU_FIELD_OBJECT, .help = "{age, bytes, messages}: what is kept"),
     SU_FIELD(struct definition, limits, SU_FIELD_OBJECT, .help = "{message_bytes, messages_per_s}"),
     SU_FIELD(struct definition, paused, SU_FIELD_BOOL, .help = "The source rests"),
     SU_FIELD(struct definition, description, SU_FIELD_TEXT, .max = DESCRIPTION_MAX, .help = "For people"),
     SU_FIELD_END};
 
-struct time_part { const char *field, *format, *missing; };
+struct time_part {
+    const char *field, *format, *missing;
+};
 static const struct su_field time_fields[] = {
     SU_FIELD(struct time_part, field, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = PATH_MAX_BYTES),
-    SU_FIELD(struct time_part, format, SU_FIELD_TEXT), SU_FIELD(struct time_part, missing, SU_FIELD_TEXT), SU_FIELD_END};
+    SU_FIELD(struct time_part, format, SU_FIELD_TEXT), SU_FIELD(struct time_part, missing, SU_FIELD_TEXT),
+    SU_FIELD_END};
 
-struct retention_part { const char *age; int64_t bytes, messages; };
+struct retention_part {
+    const char *age;
+    int64_t bytes, messages;
+};
 static const struct su_field retention_fields[] = {
     SU_FIELD(struct retention_part, age, SU_FIELD_TEXT),
     SU_FIELD(struct retention_part, bytes, SU_FIELD_INT, .min = 0, .max = 1e15),
     SU_FIELD(struct retention_part, messages, SU_FIELD_INT, .min = 0, .max = 1e15), SU_FIELD_END};
 
-struct limits_part { int64_t message_bytes, messages_per_s; };
+struct limits_part {
+    int64_t message_bytes, messages_per_s;
+};
 static const struct su_field limits_fields[] = {
     SU_FIELD(struct limits_part, message_bytes, SU_FIELD_INT, .min = 0, .max = 64 << 20),
     SU_FIELD(struct limits_part, messages_per_s, SU_FIELD_INT, .min = 0, .max = 1e9), SU_FIELD_END};
 
 /* A word out of a list, by its number. */
-static bool word_of(const char *field, const char *text, const char *const *words, unsigned count, unsigned *ret, struct su_err *err)
+static bool word_of(const char *field, const char *text, const char *const *words, unsigned count, unsigned *ret,
+                    struct su_err *err)
 {
     SU_AUTO_BUF struct su_buf all = SU_BUF(1024);
     for (unsigned i = 0; i < count; i++) {
@@ -62,13 +75,15 @@ static bool duration_of(const char *field, const char *text, int64_t *ret_us, st
     if (text == NULL)
         return true;
     if (!su_str_duration_ms(su_str_of(text), &ms) || ms > (uint64_t)DURATION_MAX_DAYS * 86400000)
-        return su_fail_field(err, SU_INVALID, field, "%s must be a time like 500ms, 30s, 5m, 2h or 7d, at most %dd, was \"%.64s\"",
-                             field + 1, DURATION_MAX_DAYS, text);
+        return su_fail_field(err, SU_INVALID, field,
+                             "%s must be a time like 500ms, 30s, 5m, 2h or 7d, at most %dd, was \"%.64s\"", field + 1,
+                             DURATION_MAX_DAYS, text);
     *ret_us = (int64_t)ms * 1000;
     return true;
 }
 
-static bool bind_part(const json_t *part, const char *name, const struct su_field *table, void *target, struct su_err *err)
+static bool bind_part(const json_t *part, const char *name, const struct su_field *table, void *target,
+                      struct su_err *err)
 {
     if (part == NULL)
         return true;
@@ -106,7 +121,7 @@ static bool read_source(json_t *source, struct stream *ret, struct su_err *err)
     if (!word_of("/source/kind", text, kinds, SU_COUNT(kinds), &kind, err))
         return false;
     ret->source = (enum stream_source)kind;
-    return true;
+    return ret->source != STREAM_AMQP || amqp_definition_check(source, err);
 }
 
 static bool read_numbers(const struct definition *given, struct stream *ret, struct su_err *err)
@@ -116,12 +131,16 @@ static bool read_numbers(const struct definition *given, struct stream *ret, str
     int64_t age_us = 0;
     if (!bind_part(given->retention, "retention", retention_fields, &retention, err) ||
         !bind_part(given->limits, "limits", limits_fields, &limits, err) ||
-        !duration_of("/retention/age", retention.age, &age_us, err) || !duration_of("/delay", given->delay, &ret->delay_us, err) ||
-        !duration_of("/skew", given->skew, &ret->skew_us, err) || !duration_of("/idle", given->idle, &ret->idle_us, err))
+        !duration_of("/retention/age", retention.age, &age_us, err) ||
+        !duration_of("/delay", given->delay, &ret->delay_us, err) ||
+        !duration_of("/skew", given->skew, &ret->skew_us, err) ||
+        !duration_of("/idle", given->idle, &ret->idle_us, err))
         return false;
     if (ret->idle_us > 0 && ret->idle_us < 100000)
-        return su_fail_field(err, SU_INVALID, "/idle", "idle must be 0s (never) or at least 100ms, was \"%s\"", given->idle);
-    ret->retention = (struct log_retention){.before_us = age_us, .bytes = (uint64_t)retention.bytes, .messages = (uint64_t)retention.messages};
+        return su_fail_field(err, SU_INVALID, "/idle", "idle must be 0s (never) or at least 100ms, was \"%s\"",
+                             given->idle);
+    ret->retention = (struct log_retention){
+        .before_us = age_us, .bytes = (uint64_t)retention.bytes, .messages = (uint64_t)retention.messages};
     ret->message_bytes = (uint64_t)limits.message_bytes;
     ret->messages_per_s = (uint64_t)limits.messages_per_s;
     return true;
@@ -130,13 +149,15 @@ static bool read_numbers(const struct definition *given, struct stream *ret, str
 /* What was given, with what was left out; the source's own fields are its module's to check. */
 static json_t *complete(const json_t *given)
 {
-    static const char *const standard =
-        "{\"source\":{\"kind\":\"push\"},\"format\":\"json\",\"delay\":\"0s\",\"skew\":\"1m\",\"idle\":\"0s\",\"retention\":{\"age\":\"7d\","
-        "\"bytes\":0,\"messages\":0},\"limits\":{\"message_bytes\":0,\"messages_per_s\":0},\"paused\":false,\"description\":\"\"}";
+    static const char *const standard = "{\"source\":{\"kind\":\"push\"},\"format\":\"json\",\"delay\":\"0s\",\"skew\":"
+                                        "\"1m\",\"idle\":\"0s\",\"retention\":{\"age\":\"7d\","
+                                        "\"bytes\":0,\"messages\":0},\"limits\":{\"message_bytes\":0,\"messages_per_"
+                                        "s\":0},\"paused\":false,\"description\":\"\"}";
     json_t *all = json_loads(standard, 0, NULL);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)given, name, value) {
+    json_object_foreach((json_t *)given, name, value)
+    {
         json_t *inner = json_object_get(all, name);
         if (json_is_object(inner) && json_is_object(value) && strcmp(name, "source") != 0)
             json_object_update(inner, value);
@@ -154,22 +175,26 @@ bool stream_definition_read(const json_t *given, struct stream *ret, struct su_e
     if (!json_is_object(given))
         return su_fail(err, SU_INVALID, "a stream's definition is a JSON object");
     ret->definition = complete(given);
-    if (!su_json_bind(ret->definition, fields, &all, err) || !word_of("/format", all.format, formats, STREAM_FORMAT_COUNT, &format, err))
+    if (!su_json_bind(ret->definition, fields, &all, err) ||
+        !word_of("/format", all.format, formats, STREAM_FORMAT_COUNT, &format, err))
         return false;
     ret->format = (enum stream_format)format;
     ret->source_json = all.source;
     ret->is_paused = all.paused;
     ret->key_field = su_strdup(all.key);
-    if (!read_source(all.source, ret, err) || (all.time && !read_time(all.time, ret, err)) || !read_numbers(&all, ret, err))
+    if (!read_source(all.source, ret, err) || (all.time && !read_time(all.time, ret, err)) ||
+        !read_numbers(&all, ret, err))
         return false;
     if (ret->format == STREAM_TEXT && (ret->time_field || ret->key_field))
-        return su_fail_field(err, SU_INVALID, ret->time_field ? "/time" : "/key", "a stream of text has no fields: leave time and key out");
+        return su_fail_field(err, SU_INVALID, ret->time_field ? "/time" : "/key",
+                             "a stream of text has no fields: leave time and key out");
     return true;
 }
 
 bool stream_name_check(const char *name, bool is_ours, struct su_err *err)
 {
-    static const char *const taken[] = {"messages", "tail", "windows", "query", "columns", "consumers", "stats", "dead-letters", "verify"};
+    static const char *const taken[] = {"messages",  "tail",  "windows",      "query", "columns",
+                                        "consumers", "stats", "dead-letters", "verify"};
     if (!object_name_check(su_str_of(name), err))
         return false;
     if ((name[0] == '_') != is_ours)
@@ -179,7 +204,9 @@ bool stream_name_check(const char *name, bool is_ours, struct su_err *err)
         has_more = su_str_cut(rest, '/', &segment, &tail);
         for (size_t i = 0; i < SU_COUNT(taken); i++)
             if (su_str_equal(segment, su_str_of(taken[i])))
-                return su_fail_field(err, SU_INVALID, "name", "no part of a stream's name may be \"%s\": addresses below a stream use it", taken[i]);
+                return su_fail_field(err, SU_INVALID, "name",
+                                     "no part of a stream's name may be \"%s\": addresses below a stream use it",
+                                     taken[i]);
     }
     return true;
 }

@@ -10,8 +10,17 @@
 
 enum { QUEUE_MAX = 10000, FLUSH_MAX = 1000 };
 
-struct happening { struct happening *next; char *tenant, *event; json_t *detail; int64_t at_us; };
-struct events_queue { struct happening *first, **last; size_t length; uint64_t dropped; };
+struct happening {
+    struct happening *next;
+    char *tenant, *event;
+    json_t *detail;
+    int64_t at_us;
+};
+struct events_queue {
+    struct happening *first, **last;
+    size_t length;
+    uint64_t dropped;
+};
 
 struct events_queue *events_queue_new(void)
 {
@@ -76,7 +85,8 @@ static void set_fields(struct block_builder *builder, const char *event, const j
     block_set_text(builder, block_member(builder, BLOCK_ROOT, SU_STR("event")), su_str_of(event));
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)detail, name, value) {
+    json_object_foreach((json_t *)detail, name, value)
+    {
         block_field field = block_member(builder, BLOCK_ROOT, su_str_of(name));
         if (json_is_string(value))
             block_set_text(builder, field, (struct su_str){json_string_value(value), json_string_length(value)});
@@ -99,9 +109,11 @@ static bool events_stream(struct streams *streams, const char *tenant, struct st
         return true;
     if (err->code != SU_NOT_FOUND)
         return false;
-    SU_AUTO_JSON json_t *definition = json_pack("{s:{s:s}, s:{s:s}, s:s}", "source", "kind", "push", "retention", "age", "30d", "description",
-                                                "What happened to objects, notebooks, runs, streams and the rest");
-    return stream_make(streams, tenant, "_events", definition, "suricate", ret, err) || stream_get(streams, tenant, "_events", ret, err);
+    SU_AUTO_JSON json_t *definition =
+        json_pack("{s:{s:s}, s:{s:s}, s:s}", "source", "kind", "push", "retention", "age", "30d", "description",
+                  "What happened to objects, notebooks, runs, streams and the rest");
+    return stream_make(streams, tenant, "_events", definition, "suricate", ret, err) ||
+           stream_get(streams, tenant, "_events", ret, err);
 }
 
 static bool add(struct stream_writer *writer, const struct happening *happening, struct su_err *err)
@@ -137,7 +149,8 @@ static void append(struct streams *streams, struct happening *list)
     STREAM_AUTO_WRITER struct stream_writer *writer = NULL;
     struct stream_appended appended;
     struct su_err err;
-    bool is_fine = events_stream(streams, list->tenant, &stream, &err) && stream_writer_open(streams, stream, &writer, &err);
+    bool is_fine =
+        events_stream(streams, list->tenant, &stream, &err) && stream_writer_open(streams, stream, &writer, &err);
     for (struct happening *at = list; at && is_fine; at = at->next)
         is_fine = add(writer, at, &err);
     if (!is_fine || !stream_writer_commit(writer, NULL, &appended, &err))

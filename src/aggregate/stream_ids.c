@@ -9,10 +9,12 @@
 #include "base/hash.h"
 #include "stream_private.h"
 
-struct digest { uint8_t bytes[16]; };
+struct digest {
+    uint8_t bytes[16];
+};
 struct stream_ids {
-    void *tree;                     /* tsearch tree of struct digest in ring */
-    struct digest *ring;            /* grows up to STREAM_IDS_MAX */
+    void *tree;          /* tsearch tree of struct digest in ring */
+    struct digest *ring; /* grows up to STREAM_IDS_MAX */
     size_t count, capacity, next;
 };
 
@@ -61,7 +63,7 @@ static bool remember(struct stream_ids *ids, struct su_str id)
     *place = digest;
     ids->next = (ids->next + 1) % ids->capacity;
     if (ids->next == 0 && ids->capacity < STREAM_IDS_MAX)
-        ids->next = ids->count;     /* the ring goes on where it will grow */
+        ids->next = ids->count; /* the ring goes on where it will grow */
     tsearch(place, &ids->tree, compare);
     return false;
 }
@@ -87,14 +89,18 @@ static bool load(struct streams *streams, struct sql *db, int64_t log, struct st
             log_read_release(reader, &piece);
             break;
         }
-        case LOG_DAMAGED: break;        /* what can't be read can't be recognised */
-        case LOG_END: return true;
-        case LOG_ERROR: return false;
+        case LOG_DAMAGED:
+            break; /* what can't be read can't be recognised */
+        case LOG_END:
+            return true;
+        case LOG_ERROR:
+            return false;
         }
     }
 }
 
-bool stream_seen_id(struct streams *streams, struct stream *stream, struct su_str id, bool *ret_seen, struct su_err *err)
+bool stream_seen_id(struct streams *streams, struct stream *stream, struct su_str id, bool *ret_seen,
+                    struct su_err *err)
 {
     su_lock(&streams->lock);
     bool is_known = stream_live(streams, stream)->ids != NULL;

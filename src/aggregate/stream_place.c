@@ -21,8 +21,8 @@ static bool before_high(const char *text, int64_t high_us, int64_t *ret_us)
 }
 
 /* *ret_is_time: *ret_us is meant, else *ret. */
-static bool read_place(struct sql *db, const struct stream *stream, const char *field, const char *text, uint64_t *ret, int64_t *ret_us,
-                       bool *ret_is_time, struct su_err *err)
+static bool read_place(struct sql *db, const struct stream *stream, const char *field, const char *text, uint64_t *ret,
+                       int64_t *ret_us, bool *ret_is_time, struct su_err *err)
 {
     uint64_t next;
     int64_t high_us;
@@ -39,11 +39,13 @@ static bool read_place(struct sql *db, const struct stream *stream, const char *
     *ret_is_time = true;
     return time_of(text, ret_us) || before_high(text, high_us, ret_us) ||
            su_fail_field(err, SU_INVALID, field,
-                         "%s must be an offset, earliest, latest, a time like 2013-09-05T20:30:00Z or a duration like 60s, was \"%.64s\"",
+                         "%s must be an offset, earliest, latest, a time like 2013-09-05T20:30:00Z or a duration like "
+                         "60s, was \"%.64s\"",
                          field, text);
 }
 
-bool stream_position(struct streams *streams, struct stream *stream, struct sql *db, const char *text, uint64_t *ret, struct su_err *err)
+bool stream_position(struct streams *streams, struct stream *stream, struct sql *db, const char *text, uint64_t *ret,
+                     struct su_err *err)
 {
     int64_t at_us;
     bool is_time, is_found;
@@ -52,8 +54,8 @@ bool stream_position(struct streams *streams, struct stream *stream, struct sql 
     return !is_time || log_find_time(streams->logs, db, stream->log, at_us, ret, &is_found, err);
 }
 
-bool stream_range(struct streams *streams, struct stream *stream, struct sql *db, const char *from, const char *to, const char *last,
-                  struct log_range *ret, struct su_err *err)
+bool stream_range(struct streams *streams, struct stream *stream, struct sql *db, const char *from, const char *to,
+                  const char *last, struct log_range *ret, struct su_err *err)
 {
     bool is_time, is_found;
     uint64_t next;
@@ -64,7 +66,8 @@ bool stream_range(struct streams *streams, struct stream *stream, struct sql *db
     if (last && (from || to))
         return su_fail_field(err, SU_INVALID, "last", "last does not go with from and to: give one or the other");
     if (last && !before_high(last, high_us, &ret->time_from_us))
-        return su_fail_field(err, SU_INVALID, "last", "last must be a duration like 60s, 5m or 2h, was \"%.64s\"", last);
+        return su_fail_field(err, SU_INVALID, "last", "last must be a duration like 60s, 5m or 2h, was \"%.64s\"",
+                             last);
     if (from) {
         if (!read_place(db, stream, "from", from, &ret->from, &ret->time_from_us, &is_time, err))
             return false;
@@ -81,7 +84,8 @@ bool stream_range(struct streams *streams, struct stream *stream, struct sql *db
         }
     }
     /* Everything before the first offset that reached that time is earlier. */
-    if (ret->time_from_us != INT64_MIN && !log_find_time(streams->logs, db, stream->log, ret->time_from_us, &ret->from, &is_found, err))
+    if (ret->time_from_us != INT64_MIN &&
+        !log_find_time(streams->logs, db, stream->log, ret->time_from_us, &ret->from, &is_found, err))
         return false;
     if (ret->from > ret->to)
         ret->from = ret->to;

@@ -26,7 +26,8 @@ struct live {
     struct stream_ids *ids;
 };
 
-struct stream_hook { bool (*removed)(struct sql *, void *, const struct stream *, bool, struct su_err *); void *arg; };
+struct stream_hook { bool (*removed)(struct sql *, void *, const struct stream *, bool,
+                struct su_err *); void *arg; };
 
 struct streams {
     struct store *store;
@@ -60,16 +61,19 @@ bool stream_name_check(const char *name, bool is_ours, struct su_err *err);
 /* stream.c */
 struct live *stream_live(struct streams *streams, const struct stream *stream);     /* locked */
 int64_t stream_now_us(struct streams *streams);
-bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition, const char *user, struct stream **ret, struct su_err *err);
+bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
+                const char *user, struct stream **ret, struct su_err *err);
 /* Tell followers; any thread, no lock. */
 void stream_tell(struct streams *streams, const struct stream *stream);
 
 /* stream_schema.c */
 struct stream_field { struct su_str name; enum block_kind kind; };
 /* Inside a writer job: makes the stored schema hold these. *ret_changed NULL or the new schema to remember after the commit. */
-bool stream_schema_add(struct streams *streams, struct sql *db, const struct stream *stream, const struct block *block, json_t **ret_changed,
+bool stream_schema_add(struct streams *streams, struct sql *db, const struct stream *stream,
+                const struct block *block, json_t **ret_changed,
                        int64_t *ret_version, struct su_err *err);
-void stream_schema_remember(struct streams *streams, const struct stream *stream, json_t *schema, int64_t version);     /* takes schema */
+void stream_schema_remember(struct streams *streams, const struct stream *stream, json_t *schema,
+                int64_t version);     /* takes schema */
 /* {"version", "fields"} of a stored schema (new reference). */
 json_t *stream_schema_json(const json_t *schema, int64_t version);
 
@@ -84,7 +88,8 @@ void stream_due(struct streams *streams, int64_t mono_ms);      /* locked: wake 
 struct events_queue;
 struct events_queue *events_queue_new(void);
 void events_queue_free(struct events_queue *queue);
-void events_queue_take(void *arg, const char *topic, const char *event, const json_t *detail);  /* su_bus_fn; arg: streams */
+void events_queue_take(void *arg, const char *topic, const char *event,
+                const json_t *detail);  /* su_bus_fn; arg: streams */
 void events_queue_flush(struct streams *streams);               /* on the thread */
 
 void stream_ids_free(struct stream_ids *ids);

@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = {[BLOCK_INT] = "int", [BLOCK_FLOAT] = "float", [BLOCK_BOOL] = "bool", [BLOCK_TEXT] = "text", [BLOCK_JSON] = "json"};
+static const char *const kind_names[] = {
+    [BLOCK_INT] = "int", [BLOCK_FLOAT] = "float", [BLOCK_BOOL] = "bool", [BLOCK_TEXT] = "text", [BLOCK_JSON] = "json"};
 
-static json_t *kinds_of(const json_t *schema, struct su_str name) { return json_object_getn(schema, name.ptr, name.len); }
+static json_t *kinds_of(const json_t *schema, struct su_str name)
+{
+    return json_object_getn(schema, name.ptr, name.len);
+}
 
 static bool has_all(const json_t *schema, const struct block *block)
 {
@@ -23,7 +27,8 @@ static bool has_all(const json_t *schema, const struct block *block)
 
 static bool read_stored(struct sql *db, int64_t id, json_t **ret, int64_t *ret_version, struct su_err *err)
 {
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT schema, schema_version FROM streams WHERE id = ?1", sql_int(id));
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT schema, schema_version FROM streams WHERE id = ?1", sql_int(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next == SQL_ERROR)
         return false;
@@ -47,8 +52,8 @@ static void merge(json_t *schema, const struct block *block, int64_t version)
     }
 }
 
-bool stream_schema_add(struct streams *streams, struct sql *db, const struct stream *stream, const struct block *block, json_t **ret_changed,
-                       int64_t *ret_version, struct su_err *err)
+bool stream_schema_add(struct streams *streams, struct sql *db, const struct stream *stream, const struct block *block,
+                       json_t **ret_changed, int64_t *ret_version, struct su_err *err)
 {
     *ret_changed = NULL;
     {
@@ -63,8 +68,8 @@ bool stream_schema_add(struct streams *streams, struct sql *db, const struct str
     if (!has_all(schema, block)) {
         merge(schema, block, ++*ret_version);
         SU_AUTO_FREE char *text = su_json_text(schema);
-        if (!sql_run(db, err, "UPDATE streams SET schema = ?1, schema_version = ?2 WHERE id = ?3", sql_text(text), sql_int(*ret_version),
-                     sql_int(stream->id)))
+        if (!sql_run(db, err, "UPDATE streams SET schema = ?1, schema_version = ?2 WHERE id = ?3", sql_text(text),
+                     sql_int(*ret_version), sql_int(stream->id)))
             return false;
     }
     *ret_changed = su_take(schema);
@@ -94,8 +99,9 @@ json_t *stream_schema_json(const json_t *schema, int64_t version)
 {
     json_t *list = json_array(), *kinds, *since;
     const char *name;
-    json_object_foreach((json_t *)schema, name, kinds) {
-        static const char *const scalars[] = {"text", "float", "int"};      /* the widest says what the column is */
+    json_object_foreach((json_t *)schema, name, kinds)
+    {
+        static const char *const scalars[] = {"text", "float", "int"}; /* the widest says what the column is */
         const char *plain = NULL;
         for (size_t i = 0; i < SU_COUNT(scalars) && !plain; i++)
             if ((since = json_object_get(kinds, scalars[i]))) {
@@ -110,4 +116,13 @@ json_t *stream_schema_json(const json_t *schema, int64_t version)
             add_field(list, name, plain ? ":json" : "", "json", json_integer_value(since));
     }
     return json_pack("{s:I, s:o}", "version", (json_int_t)version, "fields", list);
+}
+
+bool stream_schema_version(struct sql *db, const struct stream *stream, uint64_t *ret, struct su_err *err)
+{
+    int64_t version;
+    if (!sql_get_int(db, 0, &version, err, "SELECT schema_version FROM streams WHERE id = ?1", sql_int(stream->id)))
+        return false;
+    *ret = (uint64_t)version;
+    return true;
 }

@@ -28,12 +28,13 @@ static bool of_number(const struct value *value, enum stream_time_format format,
     double number = is_whole ? (double)value->integer : value->number;
     if (format == STREAM_TIME_AUTO)
         format = guess(number);
-    static const double scale[STREAM_TIME_FORMAT_COUNT] = {[STREAM_TIME_S] = 1e6, [STREAM_TIME_MS] = 1e3, [STREAM_TIME_US] = 1, [STREAM_TIME_NS] = 1e-3};
+    static const double scale[STREAM_TIME_FORMAT_COUNT] = {
+        [STREAM_TIME_S] = 1e6, [STREAM_TIME_MS] = 1e3, [STREAM_TIME_US] = 1, [STREAM_TIME_NS] = 1e-3};
     if (scale[format] == 0)
         return false;
     if (!within(number * scale[format], ret_us))
         return false;
-    if (is_whole && format == STREAM_TIME_NS)   /* exact, where a double is not */
+    if (is_whole && format == STREAM_TIME_NS) /* exact, where a double is not */
         *ret_us = value->integer / 1000 - (value->integer % 1000 < 0);
     return true;
 }
@@ -42,12 +43,19 @@ bool stream_time_of(const struct block_value *given, enum stream_time_format for
 {
     struct value value;
     switch (given->kind) {
-    case BLOCK_INT: value = (struct value){.class = VALUE_INTEGER, .integer = given->integer}; break;
-    case BLOCK_FLOAT: value = (struct value){.class = VALUE_NUMBER, .number = given->number}; break;
-    case BLOCK_TEXT: value = value_of(given->text.ptr, given->text.len); break;
+    case BLOCK_INT:
+        value = (struct value){.class = VALUE_INTEGER, .integer = given->integer};
+        break;
+    case BLOCK_FLOAT:
+        value = (struct value){.class = VALUE_NUMBER, .number = given->number};
+        break;
+    case BLOCK_TEXT:
+        value = value_of(given->text.ptr, given->text.len);
+        break;
     case BLOCK_BOOL:
     case BLOCK_JSON:
-    default: return false;
+    default:
+        return false;
     }
     if (value.class == VALUE_INTEGER || value.class == VALUE_NUMBER)
         return format != STREAM_TIME_RFC3339 && of_number(&value, format, ret_us);

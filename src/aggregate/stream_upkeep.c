@@ -23,7 +23,8 @@ void stream_due(struct streams *streams, int64_t mono_ms)
 static int64_t quiet_us(const struct live *live, int64_t now_ms, int64_t *ret_due_ms)
 {
     int64_t idle_us = live->stream->idle_us;
-    /* The first after idle, then each time as long again as all before: few marks, and event time is never far behind. */
+    /* The first after idle, then each time as long again as all before: few marks, and event time is never far behind.
+     */
     int64_t step_us = live->punctuated_us ? live->punctuated_us : idle_us;
     int64_t quiet = (now_ms - live->appended_ms) * 1000;
     if (live->punctuated_us >= (int64_t)PUNCTUATED_MAX_S * 1000000)
@@ -32,7 +33,12 @@ static int64_t quiet_us(const struct live *live, int64_t now_ms, int64_t *ret_du
     return now_ms >= *ret_due_ms ? quiet - live->punctuated_us : 0;
 }
 
-struct marking { struct streams *streams; const struct stream *stream; int64_t ahead_us, arrival_us; bool is_done; };
+struct marking {
+    struct streams *streams;
+    const struct stream *stream;
+    int64_t ahead_us, arrival_us;
+    bool is_done;
+};
 
 static bool mark_job(struct sql *db, void *arg, struct su_err *err)
 {
@@ -45,7 +51,8 @@ static bool mark_job(struct sql *db, void *arg, struct su_err *err)
         return true;
     BLOCK_AUTO_BUILDER struct block_builder *builder = block_builder_new(NULL);
     SU_AUTO_BUF struct su_buf block = SU_BUF(64 * 1024);
-    const struct block_message message = {.time_us = high_us + marking->ahead_us, .arrival_us = marking->arrival_us, .flag = BLOCK_PUNCTUATION};
+    const struct block_message message = {
+        .time_us = high_us + marking->ahead_us, .arrival_us = marking->arrival_us, .flag = BLOCK_PUNCTUATION};
     block_begin(builder);
     if (!block_end(builder, &message, err) || !block_finish(builder, 0, &block, err))
         return false;
@@ -89,12 +96,14 @@ static void retain(struct streams *streams, struct stream *stream)
     if (retention.before_us)
         retention.before_us = stream_now_us(streams) - retention.before_us;
     struct log_retention dead = {.before_us = retention.before_us, .messages = 100000, .floor = UINT64_MAX};
-    if (!floor_of(streams, stream, &retention.floor, &err) || !log_retain(streams->logs, stream->log, &retention, &removed, &err) ||
+    if (!floor_of(streams, stream, &retention.floor, &err) ||
+        !log_retain(streams->logs, stream->log, &retention, &removed, &err) ||
         !log_retain(streams->logs, stream->dead_log, &dead, &ignored, &err)) {
         if (err.code != SU_NOT_FOUND)
             su_log_error("stream.retention_failed", &err, su_kv_text("stream", stream->name));
     } else if (removed)
-        su_log(SU_LOG_INFO, "stream.retained", su_kv_text("stream", stream->name), su_kv_int("removed", (int64_t)removed));
+        su_log(SU_LOG_INFO, "stream.retained", su_kv_text("stream", stream->name),
+               su_kv_int("removed", (int64_t)removed));
 }
 
 static bool retain_each(void *arg, struct stream *stream)
@@ -117,8 +126,17 @@ static void retain_all(struct streams *streams)
 /* --- the thread --------------------------------------------------------------- */
 
 enum { DUE_MAX = 64 };
-struct due { struct stream *stream; int64_t ahead_us; bool is_retention; };
-struct looking { struct streams *streams; int64_t now_ms; struct due due[DUE_MAX]; size_t count; };
+struct due {
+    struct stream *stream;
+    int64_t ahead_us;
+    bool is_retention;
+};
+struct looking {
+    struct streams *streams;
+    int64_t now_ms;
+    struct due due[DUE_MAX];
+    size_t count;
+};
 
 static void look_at(struct looking *looking, struct live *live)
 {
@@ -136,7 +154,7 @@ static void look_at(struct looking *looking, struct live *live)
     }
     if (due_ms)
         stream_due(streams, due_ms);
-    if (live->retained_ms <= live->appended_ms) {       /* grew since */
+    if (live->retained_ms <= live->appended_ms) { /* grew since */
         if (looking->now_ms >= live->retained_ms + RETAIN_MS) {
             looking->due[looking->count++] = (struct due){stream_ref(live->stream), 0, true};
             live->retained_ms = looking->now_ms;

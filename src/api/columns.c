@@ -96,11 +96,11 @@ static void gathering_done_pointer(struct gathering **g) { gathering_done(*g); }
 /* What was gathered becomes a block. */
 static bool flush(struct gathering *g, struct su_err *err)
 {
-    uint32_t rows;
+    uint64_t rows;
     su_buf_clear(&g->out);
     if (g->count &&
-        (!block_merge(g->slices, g->count, BLOCK_WITHOUT_BODIES | BLOCK_WITHOUT_FLAGGED, g->range.time_from_us, g->range.time_to_us,
-                      &g->out, &rows, err) ||
+        (!block_gather(g->slices, g->count, BLOCK_WITHOUT_BODIES | BLOCK_WITHOUT_FLAGGED, g->range.time_from_us, g->range.time_to_us,
+                       &g->out, &rows, err) ||
          !su_write_all(g->fd, g->out.ptr, g->out.len, err)))
         return false;
     g->size += g->out.len;

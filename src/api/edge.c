@@ -140,7 +140,7 @@ static void count_reply(struct server *server, const struct request *request)
         bucket++;
     server->stats.requests[status >= 100 && status < 600 ? status / 100 : 0]++;
     server->stats.bytes_in += request->bytes_in;
-    if (request->reply.kind != REPLY_EVENTS) {
+    if (request->reply.kind != REPLY_EVENTS && request->reply.kind != REPLY_FLOW) {
         server->stats.latency[bucket]++;
         server->stats.latency_total_s += ms / 1000;
     }
@@ -195,13 +195,14 @@ static ssize_t read_events(void *cls, uint64_t position, char *buffer, size_t ma
         return (ssize_t)count;
     }
     if (stream->is_ended)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return stream->is_broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     su_buf_clear(&stream->out);
     stream->sent = 0;
     MHD_suspend_connection(request->http);
     if (!work_submit(request, JOB_FILL)) {
         request->place = AT_EDGE;
         stream->is_ended = true;
+        stream->is_broken = request->reply.kind == REPLY_FLOW;
         MHD_resume_connection(request->http);
     }
     return 0;
@@ -233,6 +234,7 @@ static struct MHD_Response *response_of(struct request *request)
             reply->fd = -1;
         return response;
     case REPLY_EVENTS:
+    case REPLY_FLOW:
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENTS_BLOCK, read_events, request, NULL);
     case REPLY_SOCKET:
         return MHD_create_response_for_upgrade(on_upgrade, request);
@@ -276,7 +278,7 @@ static void admit_stream(struct request *request)
     request->stream.heartbeat_ms = su_mono_ms() + HEARTBEAT_MS;
     if (is_admitted)
         return;
-    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams are open already", (unsigned long long)server->limits.event_streams);
+    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams and long replies are open already", (unsigned long long)server->limits.event_streams);
     reply_error(&request->reply, &err);
 }
 
@@ -300,7 +302,7 @@ static enum MHD_Result send_reply(struct request *request)
 {
     if (request->reply.kind == REPLY_SOCKET)
         admit_socket(request);
-    if (request->reply.kind == REPLY_EVENTS && strcmp(request->method, "HEAD") != 0)
+    if ((request->reply.kind == REPLY_EVENTS || request->reply.kind == REPLY_FLOW) && strcmp(request->method, "HEAD") != 0)
         admit_stream(request);
     struct MHD_Response *response = response_of(request);
     if (!response)
@@ -315,8 +317,11 @@ static enum MHD_Result send_reply(struct request *request)
 void edge_answer_now(struct connection *connection, const struct reply *reply)
 {
     struct su_buf text = SU_BUF(64 * 1024);
-    su_buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", reply->status,
+    su_buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n", reply->status,
                 MHD_get_reason_phrase_for((unsigned)reply->status), reply->type ? reply->type : "text/plain", reply->len);
+    for (size_t i = 0; i < reply->header_count; i++)
+        su_buf_addf(&text, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
+    su_buf_adds(&text, "\r\n");
     su_buf_add(&text, reply->data, reply->len);
     if (!text.failed)
         send(connection->fd, text.ptr, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);

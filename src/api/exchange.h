@@ -19,7 +19,7 @@ enum known_header {
     HEADER_TRANSFER_ENCODING, HEADER_OTHER
 };
 
-enum reply_kind { REPLY_NONE, REPLY_BYTES, REPLY_FILE, REPLY_EVENTS, REPLY_SOCKET, REPLY_PARKED, REPLY_KIND_COUNT };
+enum reply_kind { REPLY_NONE, REPLY_BYTES, REPLY_FILE, REPLY_EVENTS, REPLY_FLOW, REPLY_SOCKET, REPLY_PARKED, REPLY_KIND_COUNT };
 
 struct reply {
     enum reply_kind kind;
@@ -31,7 +31,7 @@ struct reply {
     uint64_t offset, length;
     struct header headers[REPLY_HEADERS_MAX];
     size_t header_count;
-    const struct event_source *source;  /* REPLY_EVENTS, REPLY_SOCKET */
+    const struct event_source *source;  /* REPLY_EVENTS, REPLY_FLOW, REPLY_SOCKET */
     void *source_state;
     const char *topic;              /* REPLY_EVENTS, REPLY_SOCKET, REPLY_PARKED; arena */
     struct request *request;
@@ -66,7 +66,7 @@ struct upload {
 struct stream {
     struct su_buf out;
     size_t sent;
-    bool is_ended;
+    bool is_ended, is_broken;       /* is_broken: the end is told as a failure */
     bool is_open;
     int64_t heartbeat_ms;           /* when the next comment is due */
 };

@@ -103,6 +103,8 @@ bool request_query_int(const struct request *request, const char *name, int64_t 
 bool request_limit(const struct request *request, size_t *ret, struct su_err *err);
 /* A header's value; NULL when absent. */
 const char *request_header(const struct request *request, const char *name);
+/* Headers in order; NULL past the end. */
+const char *request_header_at(const struct request *request, size_t index, const char **ret_value);
 /* The Content-Length, or -1 when the body is chunked or absent. */
 int64_t request_content_length(const struct request *request);
 /* BODY_JSON: the parsed object (borrowed), NULL when absent. */
@@ -147,6 +149,8 @@ void reply_file(struct request *request, struct reply *reply, int fd, uint64_t s
 void reply_content(struct request *request, struct reply *reply, char *data, size_t size, const char *type, const char *etag);
 /* RFC 9457 problem of err; headers set before are dropped. */
 void reply_error(struct reply *reply, const struct su_err *err);
+/* The same with a member more, of the problem's own; takes value. */
+void reply_error_with(struct reply *reply, const struct su_err *err, const char *member, json_t *value);
 /* Add a header; control characters in the value become spaces. */
 void reply_header(struct reply *reply, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* ETag: "etag"; quotes are added when missing. */
@@ -165,12 +169,16 @@ bool reply_park(struct request *request, struct reply *reply, const char *topic)
  * after them.  A heartbeat comment is sent each 15 s.  The stream ends too when
  * the credential is revoked or the server drains; a client comes back with
  * Last-Event-ID (request_header). */
-enum { EVENTS_ENOUGH = 64 * 1024, EVENTS_MAX = 4 * 1024 * 1024 };
+enum { EVENTS_ENOUGH = 64 * 1024, EVENTS_MAX = 128 * 1024 * 1024 };
 struct event_source {
     bool (*fill)(struct request *request, void *state, struct su_buf *out);
     void (*close)(void *state);             /* may be NULL */
 };
 void reply_events(struct request *request, struct reply *reply, const struct event_source *source, void *state, const char *topic);
+/* A reply of any size in constant memory: `fill` runs on a worker whenever the client has taken what it gave, until it
+ * returns false (the end, after what it added).  One that can't go on sets out->failed: the connection is broken off, so
+ * that nobody takes a part for the whole. */
+void reply_flow(struct request *request, struct reply *reply, const char *type, const struct event_source *source, void *state);
 /* One event: id may be NULL; data is split at line feeds. */
 void events_add(struct su_buf *out, const char *id, const char *event, const char *data);
 

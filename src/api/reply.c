@@ -21,7 +21,8 @@ void reply_clear(struct reply *reply)
     free(reply->data);
     if (reply->fd >= 0)
         close(reply->fd);
-    if ((reply->kind == REPLY_EVENTS || reply->kind == REPLY_SOCKET) && reply->source && reply->source->close)
+    bool has_source = reply->kind == REPLY_EVENTS || reply->kind == REPLY_FLOW || reply->kind == REPLY_SOCKET;
+    if (has_source && reply->source && reply->source->close)
         reply->source->close(reply->source_state);
     reply_init(reply, reply->request);
 }
@@ -93,7 +94,9 @@ static void add_text(json_t *object, const char *key, const char *text)
         json_object_set_new(object, key, su_json_text_or_null(text));
 }
 
-void reply_error(struct reply *reply, const struct su_err *err)
+void reply_error(struct reply *reply, const struct su_err *err) { reply_error_with(reply, err, NULL, NULL); }
+
+void reply_error_with(struct reply *reply, const struct su_err *err, const char *member, json_t *value)
 {
     const struct su_problem *problem = su_problem_of(err);
     struct request *request = reply->request;
@@ -105,6 +108,8 @@ void reply_error(struct reply *reply, const struct su_err *err)
     add_text(body, "detail", err->message);
     add_text(body, "field", err->field);
     add_text(body, "hint", err->hint);
+    if (member)
+        json_object_set_new(body, member, value);
     char *text = su_json_text(body);
     json_decref(body);
     reply_take(reply, problem->http_status, "application/problem+json", text, strlen(text));
@@ -241,6 +246,16 @@ void reply_events(struct request *request, struct reply *reply, const struct eve
     reply->source_state = state;
     reply->topic = su_arena_strdup(request->arena, topic);
     add_header(reply, "X-Accel-Buffering", "no");
+}
+
+void reply_flow(struct request *request, struct reply *reply, const char *type, const struct event_source *source, void *state)
+{
+    su_assert(reply->kind == REPLY_NONE);
+    reply->kind = REPLY_FLOW;
+    reply->status = 200;
+    reply->type = su_arena_strdup(request->arena, type);
+    reply->source = source;
+    reply->source_state = state;
 }
 
 /* -------------------------------------------------------- WebSockets */

@@ -82,6 +82,14 @@ const char *request_header(const struct request *request, const char *name)
     return NULL;
 }
 
+const char *request_header_at(const struct request *request, size_t index, const char **ret_value)
+{
+    if (index >= request->header_count)
+        return NULL;
+    *ret_value = request->headers[index].value;
+    return request->headers[index].name;
+}
+
 bool request_bind(struct request *request, const struct su_field *fields, void *target, struct su_err *err)
 {
     if (!request->json)

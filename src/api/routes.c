@@ -1,6 +1,25 @@
 /* The list of all routes.  Layer api. */
 #include "routes.h"
 
+/* clang-format off */
 const struct route *const all_routes[] = {
-    objects_routes, columns_routes, fetches_routes, notebooks_routes, runs_routes,    recipes_routes, status_routes, events_routes,
-    people_routes,  tokens_routes,  sessions_routes,  backups_routes, secrets_routes, openapi_routes, page_routes,   NULL};
+    objects_routes,
+    columns_routes,
+    fetches_routes,
+    notebooks_routes,
+    runs_routes,
+    recipes_routes,
+    streams_routes,
+    consumers_routes,
+    actions_routes,
+    status_routes,
+    events_routes,
+    people_routes,
+    tokens_routes,
+    sessions_routes,
+    backups_routes,
+    secrets_routes,
+    connections_routes,
+    openapi_routes,
+    page_routes,
+    NULL};

@@ -3,8 +3,10 @@
 #include "handler.h"
 
 extern const struct route status_routes[], events_routes[], openapi_routes[], page_routes[], people_routes[], tokens_routes[],
-    sessions_routes[], backups_routes[], secrets_routes[];
+    sessions_routes[], backups_routes[], secrets_routes[], connections_routes[];
 extern const struct route columns_routes[], objects_routes[], fetches_routes[], notebooks_routes[], runs_routes[], recipes_routes[];
+extern const struct route streams_routes[];
+extern const struct route actions_routes[], consumers_routes[];
 
 /* All of them, ended by NULL. */
 extern const struct route *const all_routes[];

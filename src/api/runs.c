@@ -32,7 +32,7 @@ static void reply_run(struct request *request, struct reply *reply, const char *
     reply_json(reply, status, run);
 }
 
-struct run_body { const char *notebook, *label; int64_t version, retries; json_t *parameters, *limits; bool network; };
+struct run_body { const char *notebook, *label; int64_t version, retries; json_t *parameters, *limits; bool network, follow; };
 static const struct su_field run_fields[] = {
     SU_FIELD(struct run_body, notebook, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = 512,
              .help = "The notebook's name"),
@@ -42,6 +42,8 @@ static const struct su_field run_fields[] = {
     SU_FIELD(struct run_body, network, SU_FIELD_BOOL, .help = "Let the kernel use the network (default: it has none)"),
     SU_FIELD(struct run_body, retries, SU_FIELD_INT, .min = 0, .max = RUN_RETRIES_MAX,
              .help = "Times to begin anew when the run was interrupted"),
+    SU_FIELD(struct run_body, follow, SU_FIELD_BOOL,
+             .help = "No time limit; begun again after a crash or failure, until it is cancelled"),
     SU_FIELD(struct run_body, label, SU_FIELD_TEXT, .min = 1, .max = RUN_LABEL_MAX, .help = "For people"),
     SU_FIELD_END};
 
@@ -54,7 +56,7 @@ static bool create(struct request *request, char id[static SU_ID_SIZE], struct s
         !notebooks_source(request_services(request)->notebooks, who->tenant, body.notebook, body.version, &source, err))
         return false;
     const struct run_options options = {.parameters = body.parameters, .limits = body.limits, .network = body.network,
-                                        .retries = body.retries, .label = body.label};
+                                        .retries = body.retries, .follow = body.follow, .label = body.label};
     return run_create(service(request), who->tenant, who->user, &source, &options, id, err);
 }
 

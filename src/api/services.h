@@ -8,11 +8,16 @@ struct objects;
 struct previews;
 struct fetches;
 struct streams;
+struct amqp_sources;
 struct logs;
 struct compute;
 struct notebooks;
 struct recipes;
 struct runs;
+struct consumers;
+struct actions;
+struct iterations;
+struct delivery;
 struct accounts;
 struct secrets;
 struct events;
@@ -25,12 +30,17 @@ struct services {
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
+    struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */
     struct logs *logs;              /* store/log.h */
+    struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
+    struct actions *actions;        /* act/action.h */
+    struct iterations *iterations;  /* act/iteration.h */
+    struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */
     struct secrets *secrets;        /* store/secret.h */
     struct events *events;          /* events.h */

@@ -256,6 +256,20 @@ static bool stream_ends(struct request *request)
     return ends || !accounts_still_valid(request->services->accounts, &request->identity);
 }
 
+/* A reply that must be told whole, or break off. */
+static void flow_fill(struct request *request)
+{
+    struct stream *stream = &request->stream;
+    const struct reply *reply = &request->reply;
+    while (!stream->out.len && !stream->is_ended) {
+        bool is_valid = accounts_still_valid(request->services->accounts, &request->identity);
+        stream->is_ended = !is_valid || !reply->source->fill(request, reply->source_state, &stream->out);
+        stream->is_broken = !is_valid || stream->out.failed;
+        stream->is_ended |= stream->is_broken;
+    }
+    hand_back(request);
+}
+
 static void job_fill(struct request *request)
 {
     struct stream *stream = &request->stream;
@@ -291,7 +305,7 @@ static void worker_main(void *arg)
         case JOB_BEGIN: job_begin(request); break;
         case JOB_ADD: job_add(request); break;
         case JOB_HANDLE: job_handle(request); break;
-        case JOB_FILL: job_fill(request); break;
+        case JOB_FILL: request->reply.kind == REPLY_FLOW ? flow_fill(request) : job_fill(request); break;
         case JOB_COUNT: su_assert(false);
         }
     }

@@ -50,6 +50,13 @@ void su_sha1_of(const void *data, size_t len, uint8_t digest[static SU_SHA1_SIZE
     su_assert(EVP_Digest(data, len, digest, NULL, EVP_sha1(), NULL) == 1);
 }
 
+void su_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t digest[static SU_SHA256_SIZE])
+{
+    size_t size = 0;
+    su_assert(EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key, key_len, data, len, digest, SU_SHA256_SIZE, &size) != NULL);
+    su_assert(size == SU_SHA256_SIZE);
+}
+
 void su_base64(const uint8_t *data, size_t len, char *text)
 {
     su_assert(len < INT32_MAX / 2);

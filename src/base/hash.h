@@ -22,3 +22,5 @@ void su_hex(const uint8_t *data, size_t len, char *text);
 void su_base64(const uint8_t *data, size_t len, char *text);
 /* XXH3, 64 bits with seed 0: fast, well mixed, not against an adversary. */
 uint64_t su_hash64(const void *data, size_t len);
+/* HMAC-SHA256. */
+void su_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t digest[static SU_SHA256_SIZE]);

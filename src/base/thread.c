@@ -22,7 +22,7 @@ static void *begin(void *raw)
     return NULL;
 }
 
-void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg)
+void su_thread_start_with_stack(struct su_thread *thread, const char *name, size_t stack_bytes, void (*run)(void *arg), void *arg)
 {
     struct start *start = su_alloc(sizeof *start);
     *start = (struct start){.run = run, .arg = arg};
@@ -33,12 +33,17 @@ void su_thread_start(struct su_thread *thread, const char *name, void (*run)(voi
     pthread_sigmask(SIG_SETMASK, &all, &old);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
     int failed = pthread_create(&thread->id, &attributes, begin, start);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     su_assert(failed == 0);
     thread->is_running = true;
+}
+
+void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg)
+{
+    su_thread_start_with_stack(thread, name, STACK_BYTES, run, arg);
 }
 
 void su_thread_join(struct su_thread *thread)

@@ -20,7 +20,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregate/amqp_sources.h"
 #include "aggregate/blobref.h"
+#include "act/action.h"
+#include "act/decision.h"
+#include "act/delivery.h"
+#include "act/iteration.h"
+#include "aggregate/consumer.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
@@ -207,7 +213,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, NULL};
+    idempotency_migrations, secret_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -261,9 +267,46 @@ static void logs_end(struct serving *serving) { logs_close(serving->services.log
 static bool streams_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
-    return streams_open(services->store, services->logs, services->bus, NULL, &serving->services.streams, err);
+    const struct limits *limits = &serving->options.limits;
+    const struct streams_options options = {.message_bytes = limits->stream_message_bytes, .queued_bytes = limits->stream_queued_bytes,
+                                            .streams_max = limits->streams};
+    return streams_open(services->store, services->logs, services->bus, &options, &serving->services.streams, err);
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
+
+static bool amqp_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
+}
+static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
+static bool consumers_part(struct serving *serving, struct su_err *err)
+{
+    return consumers_open(serving->services.streams, &serving->services.consumers, err);
+}
+static void consumers_end(struct serving *serving) { consumers_close(serving->services.consumers); }
+
+static bool actions_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return actions_open(services->store, services->bus, services->fetches, &services->actions, err);
+}
+static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }
+
+static bool iterations_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return iterations_open(services->store, services->bus, services->objects, services->consumers, &services->iterations, err);
+}
+static void iterations_end(struct serving *serving) { iterations_close(serving->services.iterations); }
+
+static bool delivery_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return delivery_open(services->store, services->bus, services->actions, services->secrets, NULL, &services->delivery, err);
+}
+static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -322,7 +365,8 @@ static bool runs_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
-    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued};
+    const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued,
+                                        .following = services->limits->runs_following};
     return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
@@ -361,12 +405,17 @@ static const struct part parts[] = {
     {"fetches", fetches_part, fetches_end},
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
+    {"amqp", amqp_part, amqp_end},
+    {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},
     {"notebooks", notebooks_part, notebooks_end},
     {"recipes", recipes_part, recipes_end},
     {"runs", runs_part, runs_end},
+    {"actions", actions_part, actions_end},
+    {"iterations", iterations_part, iterations_end},
+    {"delivery", delivery_part, delivery_end},
     {"server", server_part, server_end},
 };
 

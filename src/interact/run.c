@@ -50,6 +50,7 @@ struct note {
     enum run_state state;
     int64_t started_ms;
     struct run_touch touch;
+    struct run_consumed consumed;
 };
 
 static void note_free(struct note *note)
@@ -60,6 +61,10 @@ static void note_free(struct note *note)
     free(note->touch.run);
     free(note->touch.name);
     free(note->touch.sha256);
+    free(note->consumed.tenant);
+    free(note->consumed.run);
+    free(note->consumed.stream);
+    free(note->consumed.consumer);
     free(note);
 }
 
@@ -67,7 +72,7 @@ static void note_done(void *arg, bool ok, const struct su_err *err)
 {
     struct note *note = arg;
     if (!ok)
-        su_log_error("run.note", err, su_kv_text("run", note->id ? note->id : note->touch.run));
+        su_log_error("run.note", err, su_kv_text("run", note->id ? note->id : note->touch.run ? note->touch.run : note->consumed.run));
     note_free(note);
 }
 
@@ -120,10 +125,35 @@ static void on_stream_read(struct runs *runs, const json_t *detail)
     store_write_later(runs->store, write_stream, note_done, note);
 }
 
+static bool write_consumed(struct sql *db, void *arg, struct su_err *err)
+{
+    struct note *note = arg;
+    return run_table_consumed(db, &note->consumed, err);
+}
+
+static void on_consumed(struct runs *runs, const json_t *detail)
+{
+    struct note *note = su_alloc(sizeof *note);
+    note->consumed = (struct run_consumed){.tenant = su_strdup(su_json_string(detail, "tenant", "")),
+                                           .run = su_strdup(su_json_string(detail, "run", "")),
+                                           .stream = su_strdup(su_json_string(detail, "stream", "")),
+                                           .consumer = su_strdup(su_json_string(detail, "consumer", "")),
+                                           .from = su_json_int(detail, "from", 0),
+                                           .to = su_json_int(detail, "to", 0),
+                                           .decisions = su_json_int(detail, "decisions", 0)};
+    store_write_later(runs->store, write_consumed, note_done, note);
+}
+
 /* What kernels read and write, as the layers above and beside tell it. */
 static void on_touch(void *arg, const char *topic, const char *event, const json_t *detail)
 {
     struct runs *runs = arg;
+    if (detail == NULL)
+        return;
+    if (strcmp(topic, "run-consumed") == 0) {
+        on_consumed(runs, detail);
+        return;
+    }
     const char *run = su_json_string(detail, "run", NULL), *mode = NULL,
                *tenant = su_json_string(detail, "tenant", NULL);
     if (run == NULL || run[0] == 0)
@@ -166,12 +196,14 @@ static void wake(struct runs *runs)
 }
 
 /* With the lock held. */
-static void line_append(struct runs *runs, const char *tenant, const char *id, int64_t attempt)
+static void line_append(struct runs *runs, const struct run_open *run)
 {
+    struct line *line = &runs->lines[run->is_follow];
     struct waiting *w = su_alloc(sizeof *w);
-    *w = (struct waiting){.tenant = su_strdup(tenant), .id = su_strdup(id), .attempt = attempt};
-    *runs->last = w;
-    runs->last = &w->next;
+    *w = (struct waiting){.tenant = su_strdup(run->tenant), .id = su_strdup(run->id), .attempt = run->attempt,
+                          .due_ms = run->due_ms, .is_follow = run->is_follow};
+    *line->last = w;
+    line->last = &w->next;
     runs->n_waiting++;
 }
 
@@ -187,15 +219,35 @@ static void waiting_free(struct waiting *w)
 /* With the lock held: out of the line, or NULL. */
 static struct waiting *line_remove(struct runs *runs, const char *tenant, const char *id)
 {
-    for (struct waiting **at = &runs->first; *at; at = &(*at)->next) {
-        struct waiting *w = *at;
-        if (strcmp(w->id, id) != 0 || strcmp(w->tenant, tenant) != 0)
-            continue;
-        *at = w->next;
-        if (runs->last == &w->next)
-            runs->last = at;
-        runs->n_waiting--;
-        return w;
+    for (size_t i = 0; i < SU_COUNT(runs->lines); i++) {
+        struct line *line = &runs->lines[i];
+        for (struct waiting **at = &line->first; *at; at = &(*at)->next) {
+            struct waiting *w = *at;
+            if (strcmp(w->id, id) != 0 || strcmp(w->tenant, tenant) != 0)
+                continue;
+            *at = w->next;
+            if (line->last == &w->next)
+                line->last = at;
+            runs->n_waiting--;
+            return w;
+        }
+    }
+    return NULL;
+}
+
+/* With the lock held: who may begin now, or NULL; *ret_pause_ms is shortened to the time until a following run is due. */
+static struct waiting *line_next(struct runs *runs, int64_t *ret_pause_ms)
+{
+    int64_t now = su_now_ms();
+    if (runs->is_closing)
+        return NULL;
+    if (runs->n_lives - runs->n_following < runs->config.parallel && runs->lines[0].first)
+        return runs->lines[0].first;
+    for (struct waiting *w = runs->n_following < runs->config.following ? runs->lines[1].first : NULL; w; w = w->next) {
+        if (w->due_ms <= now)
+            return w;
+        if (*ret_pause_ms < 0 || w->due_ms - now < *ret_pause_ms)
+            *ret_pause_ms = w->due_ms - now;
     }
     return NULL;
 }
@@ -235,6 +287,7 @@ static void lives_add(struct runs *runs, struct live *live)
     live->next = runs->lives;
     runs->lives = live;
     runs->n_lives++;
+    runs->n_following += live->is_follow;
 }
 
 void runs_message(struct runs *runs, struct live *live, enum run_message message)
@@ -255,22 +308,24 @@ static void hand_to_worker(struct runs *runs, struct live *live, enum run_job jo
     su_queue_put(runs->work, live);
 }
 
-/* Whoever is first in the line and has room begins. */
-static void start_waiting(struct runs *runs)
+/* Whoever is first in a line and has room begins; milliseconds until a following run is due, or -1. */
+static int64_t start_waiting(struct runs *runs)
 {
     for (;;) {
+        int64_t pause_ms = -1;
         su_lock(&runs->lock);
-        struct waiting *w = runs->n_lives < runs->config.parallel && !runs->is_closing ? runs->first : NULL;
+        struct waiting *w = line_next(runs, &pause_ms);
         struct live *live = NULL;
         if (w) {
             w = line_remove(runs, w->tenant, w->id);
             live = live_new(w->tenant, w->id, w->attempt, RUN_JOB_START);
+            live->is_follow = w->is_follow;
             lives_add(runs, live);
         }
         su_unlock(&runs->lock);
         waiting_free(w);
         if (live == NULL)
-            return;
+            return pause_ms;
         hand_to_worker(runs, live, RUN_JOB_START);
     }
 }
@@ -383,9 +438,11 @@ static void remove_live(struct runs *runs, struct live *live, bool again)
         }
     }
     runs->n_lives--;
+    runs->n_following -= live->is_follow;
     runs->n_finished += !again;
     if (again)
-        line_append(runs, live->tenant, live->id, live->attempt + 1);
+        line_append(runs, &(struct run_open){.tenant = live->tenant, .id = live->id, .attempt = live->attempt + 1,
+                                             .due_ms = live->due_ms, .is_follow = live->is_follow});
     su_unlock(&runs->lock);
     runs_unref(runs, live);
 }
@@ -486,8 +543,10 @@ static void live_on(void *arg)
     struct busy busy = {0};
     while (!is_closing(runs)) {
         struct epoll_event ready[READY_A_TURN];
-        start_waiting(runs);
+        int64_t due = start_waiting(runs);
         int pause = look_round(runs);
+        if (due >= 0 && (pause < 0 || due < pause))
+            pause = (int)due;
         int n = epoll_wait(runs->epoll_fd, ready, READY_A_TURN, busy.n ? 0 : pause);
         follow_busy(runs, &busy);
         bool is_woken = false;
@@ -520,14 +579,15 @@ static bool knows_kernel(const json_t *kernels, const char *kernel)
 
 struct opening { struct runs *runs; const json_t *kernels; json_t *in_use; };
 
-static void take_up(void *arg, const char *tenant, const char *id, enum run_state state, int64_t attempt)
+static void take_up(void *arg, const struct run_open *run)
 {
     struct opening *opening = arg;
-    struct live *live = live_new(tenant, id, attempt, RUN_JOB_RESUME);
+    struct live *live = live_new(run->tenant, run->id, run->attempt, RUN_JOB_RESUME);
+    live->is_follow = run->is_follow;
     bool has_kernel = knows_kernel(opening->kernels, live->kernel);
-    if (!has_kernel && state != RUN_RUNNING) { /* it never began */
+    if (!has_kernel && run->state != RUN_RUNNING) { /* it never began */
         live_free(live);
-        line_append(opening->runs, tenant, id, attempt);
+        line_append(opening->runs, run);
         return;
     }
     json_object_set_new(opening->in_use, live->kernel, json_true());
@@ -604,7 +664,10 @@ bool runs_open(struct store *store, struct su_bus *bus, struct compute *compute,
         runs->config.parallel = 4;
     if (runs->config.queued == 0)
         runs->config.queued = 10000;
-    runs->last = &runs->first;
+    if (runs->config.following == 0)
+        runs->config.following = 16;
+    for (size_t i = 0; i < SU_COUNT(runs->lines); i++)
+        runs->lines[i].last = &runs->lines[i].first;
     su_lock_init(&runs->lock);
     runs->events_dir = su_format("%s/run/events", store_dir(store));
     runs->environment = compute ? compute_environment(compute) : NULL;
@@ -636,10 +699,11 @@ void runs_close(struct runs *runs)
         next = live->next;
         runs_unref(runs, live);
     }
-    while (runs->first) {
-        struct waiting *next = runs->first->next;
-        waiting_free(runs->first);
-        runs->first = next;
+    for (size_t i = 0; i < SU_COUNT(runs->lines); i++) {
+        for (struct waiting *w = runs->lines[i].first, *next; w; w = next) {
+            next = w->next;
+            waiting_free(w);
+        }
     }
     su_queue_free(runs->work);
     su_close_fd(&runs->epoll_fd);
@@ -670,7 +734,7 @@ bool runs_enqueue(struct runs *runs, struct run_insert *insert, struct su_err *e
         return false;
     runs_publish(runs, insert->tenant, insert->id, "run.queued", RUN_QUEUED);
     su_lock(&runs->lock);
-    line_append(runs, insert->tenant, insert->id, 1);
+    line_append(runs, &(struct run_open){.tenant = insert->tenant, .id = insert->id, .attempt = 1, .is_follow = insert->options->follow});
     su_unlock(&runs->lock);
     wake(runs);
     return true;
@@ -693,7 +757,8 @@ static bool cancel_waiting(struct runs *runs, struct waiting *w, struct su_err *
                                 .ended_ms = su_now_ms()};
     if (!store_write(runs->store, end_unstarted, &ending, err)) {
         su_lock(&runs->lock);
-        line_append(runs, w->tenant, w->id, w->attempt);
+        line_append(runs, &(struct run_open){.tenant = w->tenant, .id = w->id, .attempt = w->attempt, .due_ms = w->due_ms,
+                                             .is_follow = w->is_follow});
         su_unlock(&runs->lock);
         return false;
     }

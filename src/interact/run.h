@@ -7,11 +7,16 @@
  * end the executed notebook, its figures and the run's record are committed
  * together, and only then is the keeper let go.
  *
+ * A run that follows (a stream) has no time limit and is begun again after a
+ * failure of its kernel, its keeper or the server, until it is cancelled: 1 s
+ * later, doubled up to 5 min while it keeps failing within a minute.
+ *
  * Bus: "run.queued", "run.started", "run.progress", "run.finished" with
  * {"run","state",…} on the topics "run/<id>" and (progress excepted)
  * "tenant/<tenant>".  What kernels read and write comes in on the topics
  * "run-reads" and "run-writes" ({tenant,run,name,version,sha256}), and as the
- * objects' own events; what they read of streams on "run-reads" too, as "stream.read" {tenant,run,stream,from,to}. */
+ * objects' own events; what they read of streams on "run-reads" too, as "stream.read" {tenant,run,stream,from,to};
+ * which windows they committed on "run-consumed" {tenant,run,stream,consumer,from,to,decisions}. */
 #pragma once
 #include "base/bus.h"
 #include "base/json.h"
@@ -37,6 +42,7 @@ struct run_tokens {
 struct runs_config {
     uint64_t parallel;      /* runs at once; 0: 4 */
     uint64_t queued;        /* runs in line; 0: 10000 */
+    uint64_t following;     /* following runs at once, beside the others; 0: 16 */
 };
 
 /* Finds the runs that a server before this one left, and goes on with them. */
@@ -62,6 +68,7 @@ struct run_options {
     const json_t *limits;       /* object: time_s, memory_mb, processes, scratch_mb, output_mb; or NULL */
     bool network;
     int64_t retries;            /* after an interruption */
+    bool follow;                /* no time limit; begun again, with back-off, however it ends but by success or a cancel */
     const char *label;
     const char *replay_of;      /* run_replay's own */
 };

@@ -26,7 +26,7 @@ const struct su_field run_limit_fields[] = {
     SU_FIELD_END,
 };
 
-static bool read_limits(const json_t *given, char **ret, struct su_err *err)
+static bool read_limits(const json_t *given, bool follow, char **ret, struct su_err *err)
 {
     const struct kernel_limits *standard = &compute_limits_default;
     struct limits_given limits = {.time_s = standard->time_s,
@@ -40,10 +40,14 @@ static bool read_limits(const json_t *given, char **ret, struct su_err *err)
         memcpy(err->field, field, sizeof field);
         return su_prefix(err, "limits");
     }
+    if (follow && json_object_get(given, "time_s"))
+        return su_fail_field(err, SU_INVALID, "/limits/time_s", "limits.time_s: a run that follows has no time limit; leave it out");
     SU_AUTO_JSON json_t *all =
         json_pack("{s:I, s:I, s:I, s:I, s:I}", "time_s", (json_int_t)limits.time_s, "memory_mb",
                   (json_int_t)limits.memory_mb, "processes", (json_int_t)limits.processes, "scratch_mb",
                   (json_int_t)limits.scratch_mb, "output_mb", (json_int_t)limits.output_mb);
+    if (follow)
+        json_object_set_new(all, "time_s", json_null());
     *ret = su_json_text(all);
     return true;
 }
@@ -102,7 +106,7 @@ bool run_create(struct runs *runs, const char *tenant, const char *user, const s
     const struct run_options *options, char ret_id[static SU_ID_SIZE], struct su_err *err)
 {
     SU_AUTO_FREE char *limits = NULL, *parameters = NULL;
-    if (!check_options(options, err) || !read_limits(options->limits, &limits, err)
+    if (!check_options(options, err) || !read_limits(options->limits, options->follow, &limits, err)
         || !read_parameters(source, options->parameters, &parameters, err))
         return false;
     char id[SU_ID_SIZE];
@@ -149,8 +153,11 @@ bool run_replay(struct runs *runs, const char *tenant, const char *user, const c
         return su_fail(err, SU_CONFLICT, "the run has not ended yet: %s", run_state_name(row.state));
     if (!source_of(runs, &row, run, &source, err))
         return false;
+    if (row.is_follow)
+        json_object_del(row.limits, "time_s");
     const struct run_options options = {.parameters = row.parameters,
                                         .limits = row.limits,
+                                        .follow = row.is_follow,
                                         .network = row.is_network,
                                         .retries = row.retries,
                                         .label = su_json_string(run, "label", NULL),

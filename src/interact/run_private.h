@@ -26,6 +26,7 @@ struct live {
     int references;                 /* under runs->lock: the list, and readers */
     char *tenant, *id;              /* fixed */
     int64_t attempt;                /* fixed: a new attempt is a new struct live */
+    bool is_follow;                 /* fixed */
     bool is_replay;                 /* set by the first job */
     char kernel[KERNEL_ID_MAX + 1]; /* fixed */
 
@@ -37,6 +38,8 @@ struct live {
     json_t *parameters, *limits;
     bool is_network;
     int64_t retries, created_ms;
+    int64_t failures, due_ms;       /* of a following run: in a row; when to begin again (since 1970) */
+    const char *last_error;         /* while it is written down that it begins again */
     struct keeper *keeper;
     uint64_t next_seq;
     bool is_cancel_sent, is_watched, wants_write;
@@ -81,15 +84,16 @@ struct run_row {
     char *tenant, *id, *user, *notebook, *recipe, *object, *replay_of;
     char source_sha256[SU_SHA256_HEX];
     enum run_state state;
-    int64_t attempt, retries, created_ms, started_ms;
-    bool is_network, is_cancelled;
+    int64_t attempt, retries, created_ms, started_ms, failures;
+    bool is_network, is_cancelled, is_follow;
     json_t *parameters, *limits;
 };
 void run_row_done(struct run_row *row);
 #define RUN_AUTO_ROW SU_CLEANUP(run_row_done)
 bool run_table_get(struct sql *db, const char *tenant, const char *id, struct run_row *ret, struct su_err *err);
-/* Tenant, id, state, attempt of each run that has not ended, in order of arrival. */
-typedef void run_table_fn(void *arg, const char *tenant, const char *id, enum run_state state, int64_t attempt);
+/* Each run that has not ended, in order of arrival. */
+struct run_open { const char *tenant, *id; enum run_state state; int64_t attempt, due_ms; bool is_follow; };
+typedef void run_table_fn(void *arg, const struct run_open *run);
 bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct su_err *err);
 /* The run of the REST API from its row. SU_NOT_FOUND. */
 bool run_table_json(struct sql *db, const char *tenant, const char *id, json_t **ret, struct su_err *err);
@@ -126,7 +130,9 @@ bool run_table_end(struct sql *db, const struct run_ending *ending, struct su_er
 /* State (and, running, the time) of a run that has not ended. */
 bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms,
                      struct su_err *err);
-bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t attempt, struct su_err *err);
+/* Queued again, not before due_ms; last_error may be NULL. */
+struct run_again { const char *tenant, *id, *last_error; int64_t attempt, failures, due_ms; };
+bool run_table_again(struct sql *db, const struct run_again *again, struct su_err *err);
 /* *ret: did a run that has not ended take the mark? */
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);
 /* What a run's kernel read (mode "read") or wrote ("write"); "fetch": name is the address. */
@@ -135,9 +141,14 @@ bool run_table_touch(struct sql *db, const struct run_touch *touch, struct su_er
 /* Offsets [version, next) of the stream `name` were read. */
 bool run_table_stream(struct sql *db, const struct run_touch *touch, struct su_err *err);
 
+/* A window of a stream that a run's kernel committed. */
+struct run_consumed { char *tenant, *run, *stream, *consumer; int64_t from, to, decisions; };
+bool run_table_consumed(struct sql *db, const struct run_consumed *consumed, struct su_err *err);
+
 /* ---- run.c ---- */
 
-struct waiting { struct waiting *next; char *tenant, *id; int64_t attempt; };
+struct waiting { struct waiting *next; char *tenant, *id; int64_t attempt, due_ms; bool is_follow; };
+struct line { struct waiting *first, **last; };
 
 struct runs {
     struct store *store;
@@ -151,8 +162,8 @@ struct runs {
 
     struct su_lock lock;                /* the members up to the next blank line */
     struct live *lives;
-    uint64_t n_lives, n_waiting, n_finished;
-    struct waiting *first, **last;      /* the line */
+    uint64_t n_lives, n_following, n_waiting, n_finished;   /* n_following: of the lives */
+    struct line lines[2];               /* [1]: of following runs, which have places of their own */
     struct live *messages;
     bool is_closing;
 

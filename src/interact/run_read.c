@@ -38,6 +38,7 @@ static void lay_over(struct live *live, json_t *run)
     SU_LOCKED(&live->lock);
     json_object_set_new(run, "state", json_string(run_state_name(live->state)));
     json_object_set_new(run, "attempt", json_integer(live->attempt));
+    json_object_set_new(run, "restarts", json_integer(live->attempt - 1));
     if (live->started_ms)
         json_object_set_new(run, "started_at", json_string(su_time_text(live->started_ms, started)));
     if (live->recorder == NULL || live->executed)

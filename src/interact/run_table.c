@@ -38,6 +38,14 @@ const struct store_migration run_migrations[] = {
      "CREATE TABLE run_streams (tenant TEXT NOT NULL, run TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, "
      "next INTEGER NOT NULL,"
      "  at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, run, stream)) STRICT, WITHOUT ROWID;"},
+    {"run", 2,
+     "ALTER TABLE runs ADD COLUMN follow INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE runs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE runs ADD COLUMN due_ms INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE runs ADD COLUMN last_error TEXT;"
+     "CREATE TABLE run_consumed (tenant TEXT NOT NULL, run TEXT NOT NULL, stream TEXT NOT NULL, consumer TEXT NOT NULL,"
+     "  first INTEGER NOT NULL, next INTEGER NOT NULL, windows INTEGER NOT NULL, decisions INTEGER NOT NULL,"
+     "  PRIMARY KEY (tenant, run, stream, consumer)) STRICT, WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
 
@@ -81,7 +89,7 @@ bool run_table_get(struct sql *db, const char *tenant, const char *id, struct ru
     SQL_AUTO_END struct sql_row *row = sql_query(db, err,
                                                  "SELECT user, notebook, recipe, object, replay_of, source_sha256, "
                                                  "state, attempt, retries, created_ms, started_ms, network, cancel,"
-                                                 " parameters, limits FROM runs WHERE tenant = ?1 AND id = ?2",
+                                                 " parameters, limits, follow, failures FROM runs WHERE tenant = ?1 AND id = ?2",
                                                  sql_text(tenant), sql_text(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next != SQL_ROW)
@@ -100,7 +108,9 @@ bool run_table_get(struct sql *db, const char *tenant, const char *id, struct ru
                             .is_network = sql_col_int(row, 11),
                             .is_cancelled = sql_col_int(row, 12),
                             .parameters = json_col(row, 13),
-                            .limits = json_col(row, 14)};
+                            .limits = json_col(row, 14),
+                            .is_follow = sql_col_int(row, 15),
+                            .failures = sql_col_int(row, 16)};
     snprintf(ret->source_sha256, sizeof ret->source_sha256, "%s", sql_col_text(row, 5));
     if (!run_state_parse(sql_col_text(row, 6), &ret->state))
         ret->state = RUN_INTERRUPTED;
@@ -110,12 +120,13 @@ bool run_table_get(struct sql *db, const char *tenant, const char *id, struct ru
 bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-        "SELECT tenant, id, state, attempt FROM runs WHERE state IN ('queued', 'starting', 'running') ORDER BY id");
+        "SELECT tenant, id, state, attempt, follow, due_ms FROM runs WHERE state IN ('queued', 'starting', 'running') ORDER BY id");
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW) {
-        enum run_state state;
-        if (run_state_parse(sql_col_text(row, 2), &state))
-            each(arg, sql_col_text(row, 0), sql_col_text(row, 1), state, sql_col_int(row, 3));
+        struct run_open run = {.tenant = sql_col_text(row, 0), .id = sql_col_text(row, 1), .attempt = sql_col_int(row, 3),
+                               .is_follow = sql_col_int(row, 4) != 0, .due_ms = sql_col_int(row, 5)};
+        if (run_state_parse(sql_col_text(row, 2), &run.state))
+            each(arg, &run);
     }
     return next == SQL_DONE;
 }
@@ -126,7 +137,7 @@ bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct s
     "id, state, reason, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, replay_of, " \
     "network, retries, attempt,"                                                                                       \
     " created_ms, started_ms, ended_ms, cells_total, cells_done, fraction, progress, limits, cost, parameters, "       \
-    "error, result, user"
+    "error, result, user, follow, last_error"
 enum {
     COL_ID,
     COL_STATE,
@@ -155,6 +166,8 @@ enum {
     COL_ERROR,
     COL_RESULT,
     COL_USER,
+    COL_FOLLOW,
+    COL_LAST_ERROR,
 };
 
 static json_t *time_col(struct sql_row *row, int column)
@@ -211,6 +224,9 @@ static json_t *row_json(struct sql_row *row)
         {"network", json_boolean(sql_col_int(row, COL_NETWORK))},
         {"retries", json_integer(sql_col_int(row, COL_RETRIES))},
         {"attempt", json_integer(sql_col_int(row, COL_ATTEMPT))},
+        {"follow", json_boolean(sql_col_int(row, COL_FOLLOW))},
+        {"restarts", json_integer(sql_col_int(row, COL_ATTEMPT) - 1)},
+        {"last_error", text_col(row, COL_LAST_ERROR)},
         {"progress", progress_col(row)},
         {"created_at", time_col(row, COL_CREATED)},
         {"started_at", time_col(row, COL_STARTED)},
@@ -320,6 +336,21 @@ static bool add_streams(struct sql *db, const char *tenant, const char *id, json
     return next == SQL_DONE;
 }
 
+static bool add_consumed(struct sql *db, const char *tenant, const char *id, json_t *lineage, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
+                                                 "SELECT stream, consumer, first, next, windows, decisions FROM run_consumed"
+                                                 " WHERE tenant = ?1 AND run = ?2 ORDER BY stream, consumer",
+                                                 sql_text(tenant), sql_text(id));
+    enum sql_next next = SQL_ERROR;
+    while (row && (next = sql_step(row, err)) == SQL_ROW)
+        json_array_append_new(json_object_get(lineage, "followed"),
+                              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "stream", sql_col_text(row, 0), "consumer", sql_col_text(row, 1),
+                                        "from", (json_int_t)sql_col_int(row, 2), "to", (json_int_t)sql_col_int(row, 3), "windows",
+                                        (json_int_t)sql_col_int(row, 4), "decisions", (json_int_t)sql_col_int(row, 5)));
+    return next == SQL_DONE;
+}
+
 bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_t **ret, struct su_err *err)
 {
     SU_AUTO_JSON json_t *lineage = NULL;
@@ -334,15 +365,16 @@ bool run_table_lineage(struct sql *db, const char *tenant, const char *id, json_
         if (next != SQL_ROW)
             return next == SQL_DONE ? no_such_run(id, err) : false;
         lineage = json_pack(
-            "{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook",
+            "{s:s, s:{s:o, s:I, s:o}, s:o, s:o, s:o, s:o, s:[], s:[], s:[], s:[], s:[], s:o, s:o, s:o}", "run", id, "notebook",
             "name", text_col(row, 0), "version", (json_int_t)sql_col_int(row, 1), "sha256", text_col(row, 2), "recipe",
             sql_col_is_null(row, 3) ? json_null()
                                     : json_pack("{s:o, s:o}", "name", text_col(row, 3), "version", text_col(row, 4)),
             "parameters", json_col(row, 5), "environment", json_col(row, 6), "server_version", text_col(row, 7),
-            "reads", "writes", "fetches", "streams", "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256",
+            "reads", "writes", "fetches", "streams", "followed", "user", text_col(row, 8), "replay_of", text_col(row, 9), "executed_sha256",
             text_col(row, 10));
     }
-    if (!add_touches(db, tenant, id, lineage, err) || !add_streams(db, tenant, id, lineage, err))
+    if (!add_touches(db, tenant, id, lineage, err) || !add_streams(db, tenant, id, lineage, err) ||
+        !add_consumed(db, tenant, id, lineage, err))
         return false;
     *ret = su_take(lineage);
     return true;
@@ -373,13 +405,13 @@ bool run_table_insert(struct sql *db, const struct run_insert *n, struct su_err 
     return sql_run(db, err,
                    "INSERT INTO runs (tenant, id, state, notebook, notebook_version, source_sha256, recipe, "
                    "recipe_version, object, label, user, replay_of,"
-                   " network, retries, created_ms, limits, parameters)"
-                   " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                   " network, retries, created_ms, limits, parameters, follow)"
+                   " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
                    sql_text(n->tenant), sql_text(n->id), sql_text(source->notebook), sql_int(source->version),
                    sql_text(source->sha256), sql_text(source->recipe), sql_text(source->recipe_version),
                    sql_text(source->object), sql_text(n->options->label), sql_text(n->user),
                    sql_text(n->options->replay_of), sql_int(n->options->network), sql_int(n->options->retries),
-                   sql_int(n->created_ms), sql_text(n->limits), sql_text(n->parameters)) &&
+                   sql_int(n->created_ms), sql_text(n->limits), sql_text(n->parameters), sql_int(n->options->follow)) &&
            blobref_hold(db, n->tenant, holder, source->sha256, err);
 }
 
@@ -432,12 +464,23 @@ bool run_table_state(struct sql *db, const char *tenant, const char *id, enum ru
                    started_ms ? sql_int(started_ms) : sql_null());
 }
 
-bool run_table_again(struct sql *db, const char *tenant, const char *id, int64_t attempt, struct su_err *err)
+bool run_table_again(struct sql *db, const struct run_again *again, struct su_err *err)
 {
     return sql_run(db, err,
-                   "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3 WHERE tenant = ?1 AND id = ?2 "
-                   "AND state IN ('queued', 'starting', 'running')",
-                   sql_text(tenant), sql_text(id), sql_int(attempt));
+                   "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3, failures = ?4, due_ms = ?5, last_error = ?6"
+                   " WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
+                   sql_text(again->tenant), sql_text(again->id), sql_int(again->attempt), sql_int(again->failures),
+                   sql_int(again->due_ms), sql_text(again->last_error));
+}
+
+bool run_table_consumed(struct sql *db, const struct run_consumed *c, struct su_err *err)
+{
+    return sql_run(db, err,
+                   "INSERT INTO run_consumed (tenant, run, stream, consumer, first, next, windows, decisions)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7) ON CONFLICT DO UPDATE SET first = min(first, ?5), next = max(next, ?6),"
+                   " windows = windows + 1, decisions = decisions + ?7",
+                   sql_text(c->tenant), sql_text(c->run), sql_text(c->stream), sql_text(c->consumer), sql_int(c->from), sql_int(c->to),
+                   sql_int(c->decisions));
 }
 
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)

@@ -13,6 +13,9 @@
 
 enum {
     TOKEN_SLACK_MS = 3600 * 1000,       /* a kernel's token outlives its time limit by that */
+    FOLLOW_PAUSE_MS = 1000,             /* before a following run begins again; doubled while it fails … */
+    FOLLOW_PAUSE_MAX_MS = 5 * 60 * 1000,
+    FOLLOW_HEALTHY_MS = 60 * 1000,      /* … within that time */
     CONNECT_TRIES = 5,
     CONNECT_PAUSE_MS = 100,
     RESULT_MAX = 4 << 20,               /* bytes of a result in the run's record */
@@ -40,7 +43,8 @@ static bool load_row(struct runs *runs, struct live *live, char source_sha256[st
     live->parameters = su_take(row.parameters);
     live->limits = su_take(row.limits);
     live->is_network = row.is_network;
-    live->retries = row.retries;
+    live->retries = row.is_follow ? 0 : row.retries;
+    live->failures = row.failures;
     live->created_ms = row.created_ms;
     memcpy(source_sha256, row.source_sha256, SU_SHA256_HEX);
     SU_LOCKED(&live->lock);
@@ -86,6 +90,8 @@ static bool start_kernel(struct runs *runs, struct live *live, struct su_err *er
 {
     SU_AUTO_FREE char *token = NULL;
     struct kernel_limits limits = limits_of(live->limits);
+    if (live->is_follow)
+        limits.time_s = UINT32_MAX;     /* 136 years */
     if (runs->compute == NULL)
         return su_fail(err, SU_UNAVAILABLE, "this server runs no kernels");
     if (!runs->tokens.issue(runs->tokens.arg, live->tenant, live->id, live->user,
@@ -194,6 +200,15 @@ static void job_reconnect(struct runs *runs, struct live *live)
 
 /* ---- the end ---- */
 
+/* However a following run ended, it begins again; only success and a cancel are the end of it. */
+static struct run_end follow_on(struct live *live, struct run_end end)
+{
+    if (!live->is_follow || end.state == RUN_SUCCEEDED || end.state == RUN_CANCELLED || was_cancelled(live))
+        return end;
+    end.state = RUN_QUEUED;
+    return end;
+}
+
 static struct run_end end_of(struct live *live)
 {
     struct run_end end = {.state = RUN_FAILED};
@@ -211,7 +226,7 @@ static struct run_end end_of(struct live *live)
         if (may_retry)
             end = run_end_interrupted((int)live->attempt, (int)live->retries);
     }
-    return end;
+    return follow_on(live, end);
 }
 
 /* The figures' bytes as blobs; `guards` keep them until they are committed. */
@@ -469,18 +484,35 @@ static void end_for_good(struct runs *runs, struct live *live, const struct run_
 static bool write_again(struct sql *db, void *arg, struct su_err *err)
 {
     struct live *live = arg;
-    return run_table_again(db, live->tenant, live->id, live->attempt + 1, err);
+    const struct run_again again = {.tenant = live->tenant, .id = live->id, .last_error = live->last_error,
+                                    .attempt = live->attempt + 1, .failures = live->failures, .due_ms = live->due_ms};
+    return run_table_again(db, &again, err);
 }
 
-static void try_again(struct runs *runs, struct live *live)
+/* A following run that was well for a while begins again soon, one that fails at once waits longer each time. */
+static void back_off(struct live *live)
+{
+    int64_t now = su_now_ms(), pause = FOLLOW_PAUSE_MS;
+    bool was_well = live->started_ms && now - live->started_ms > FOLLOW_HEALTHY_MS;
+    live->failures = was_well ? 1 : live->failures + 1;
+    for (int64_t i = 1; i < live->failures && pause < FOLLOW_PAUSE_MAX_MS; i++)
+        pause *= 2;
+    live->due_ms = now + (pause < FOLLOW_PAUSE_MAX_MS ? pause : FOLLOW_PAUSE_MAX_MS);
+}
+
+static void try_again(struct runs *runs, struct live *live, const struct run_end *end)
 {
     struct su_err err;
+    live->last_error = end->reason[0] ? end->reason : "the kernel's keeper is gone";
+    if (live->is_follow && live->due_ms == 0)
+        back_off(live);
     if (!store_write(runs->store, write_again, live, &err)) {
         su_log_error("run.again", &err, su_kv_text("run", live->id));
         runs_message(runs, live, RUN_FINISH_LATER);
         return;
     }
-    su_log(SU_LOG_WARNING, "run.again", su_kv_text("run", live->id), su_kv_int("attempt", live->attempt + 1));
+    su_log(SU_LOG_WARNING, "run.again", su_kv_text("run", live->id), su_kv_int("attempt", live->attempt + 1),
+           su_kv_text("reason", live->last_error));
     let_go(runs, live);
     become(live, RUN_QUEUED);
     runs_publish(runs, live->tenant, live->id, "run.queued", RUN_QUEUED);
@@ -491,7 +523,7 @@ static void finish(struct runs *runs, struct live *live)
 {
     struct run_end end = end_of(live);
     if (end.state == RUN_QUEUED)
-        try_again(runs, live);
+        try_again(runs, live, &end);
     else
         end_for_good(runs, live, &end);
 }

@@ -82,7 +82,7 @@ static bool good_parts(const uint8_t *data, const struct form_entry *entry, uint
     size_t values = (size_t)rows * entry->width, texts = ((size_t)entry->count + 1) * sizeof(uint32_t);
     switch ((enum form_encoding)entry->encoding) {
     case FORM_WHOLE: return !is_text && entry->kind != BLOCK_FLOAT && has_part(entry, entry->data, values);
-    case FORM_DECIMAL: return entry->kind == BLOCK_FLOAT && entry->scale <= FORM_SCALE_MAX && has_part(entry, entry->data, values);
+    case FORM_DECIMAL: return entry->kind == BLOCK_FLOAT && has_part(entry, entry->data, values);
     case FORM_DOUBLE: return entry->kind == BLOCK_FLOAT && entry->width == sizeof(double) && has_part(entry, entry->data, values);
     case FORM_TEXT: return is_text && has_part(entry, entry->offsets, ((size_t)rows + 1) * sizeof(uint32_t)) && entry->bytes <= entry->size;
     case FORM_CODED:
@@ -115,7 +115,8 @@ static bool good_role(const struct form_entry *entry)
 
 static bool open_column(const struct form_head *head, const uint8_t *data, const struct form_entry *entry, struct su_err *err)
 {
-    if (entry->kind < BLOCK_INT || entry->kind > BLOCK_JSON || !good_role(entry) || !good_width(entry->width))
+    if (entry->kind < BLOCK_INT || entry->kind > BLOCK_JSON || !good_role(entry) || !good_width(entry->width)
+        || entry->scale > FORM_SCALE_MAX)
         return damaged(err, "its directory names a column of no known kind");
     if (entry->name_at > head->prelude_size || entry->name_len > head->prelude_size - entry->name_at)
         return damaged(err, "the name of a column lies outside of it");

@@ -138,3 +138,7 @@ struct block_slice { struct block *block; uint32_t from, to; };         /* rows 
  * *ret_rows may be 0 (then nothing is appended).  Kinds are unified as within a block. */
 bool block_merge(const struct block_slice *slices, size_t count, unsigned flags, int64_t time_from_us, int64_t time_to_us,
                  struct su_buf *ret, uint32_t *ret_rows, struct su_err *err);
+/* As block_merge, into as many blocks, one after the other, as is quickest: large slices stay blocks of their own (copied as
+ * they are when all their rows are wanted), small ones are merged.  What a DataFrame is made of. */
+bool block_gather(const struct block_slice *slices, size_t count, unsigned flags, int64_t time_from_us, int64_t time_to_us,
+                  struct su_buf *ret, uint64_t *ret_rows, struct su_err *err);

@@ -96,6 +96,9 @@ static inline bool draft_has(const struct block_draft *draft, uint32_t row)
 /* Appends the block of these columns. */
 bool block_write(const struct block_draft *drafts, size_t count, uint64_t first, uint32_t rows, struct su_buf *ret, struct su_err *err);
 
+/* Appends a copy of a block, with those of its columns that keep[i] says. */
+bool block_copy(const struct block *block, const bool *keep, struct su_buf *ret, struct su_err *err);
+
 /* --- columns that grow --------------------------------------------------------- */
 
 /* Texts, each different one once while that pays. */

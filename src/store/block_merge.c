@@ -367,6 +367,28 @@ static bool write_merged(struct merge *merge, struct su_buf *ret, struct su_err 
     return is_done;
 }
 
+/* All rows of one block, and its bodies as they should be. */
+static bool is_copy(const struct merge *merge)
+{
+    if (merge->run_count != 1)
+        return false;
+    const struct run *run = &merge->runs[0];
+    const struct block *block = merge->slices[run->slice].block;
+    const struct block_column *body = block_role_column(block, BLOCK_BODY);
+    bool is_packed = body != NULL && ((const struct form_entry *)body->entry)->encoding == FORM_PACKED;
+    return run->from == 0 && run->to == block->rows
+           && (body == NULL || merge->flags & BLOCK_WITHOUT_BODIES || is_packed == ((merge->flags & BLOCK_PACK_BODIES) != 0));
+}
+
+static bool write_copy(const struct merge *merge, struct su_buf *ret, struct su_err *err)
+{
+    const struct block *block = merge->slices[merge->runs[0].slice].block;
+    SU_AUTO_FREE bool *keep = su_alloc(block->column_count + 1u);
+    for (uint32_t i = 0; i < block->column_count; i++)
+        keep[i] = block->columns[i].role == BLOCK_OFFSET || is_wanted(merge, &block->columns[i]);
+    return block_copy(block, keep, ret, err);
+}
+
 bool block_merge(const struct block_slice *slices, size_t count, unsigned flags, int64_t time_from_us, int64_t time_to_us,
                  struct su_buf *ret, uint32_t *ret_rows, struct su_err *err)
 {
@@ -374,16 +396,40 @@ bool block_merge(const struct block_slice *slices, size_t count, unsigned flags,
     for (uint32_t i = 0; i < count; i++) {
         uint64_t before = merge.rows;
         choose_rows(&merge, i);
-        if (merge.rows > before)
+        if (merge.rows > before && !(count == 1 && is_copy(&merge)))
             choose_columns(&merge, i);
     }
     bool is_done = true;
     if (merge.rows > UINT32_MAX - 64)
         is_done = su_fail(err, SU_LIMIT, "one block would hold %llu messages; ask for fewer", (unsigned long long)merge.rows);
+    else if (count == 1 && is_copy(&merge))
+        is_done = write_copy(&merge, ret, err);
     else if (merge.rows > 0)
         is_done = write_merged(&merge, ret, err);
     if (is_done)
         *ret_rows = (uint32_t)merge.rows;
     merge_done(&merge);
     return is_done;
+}
+
+bool block_gather(const struct block_slice *slices, size_t count, unsigned flags, int64_t time_from_us, int64_t time_to_us,
+                  struct su_buf *ret, uint64_t *ret_rows, struct su_err *err)
+{
+    enum { LARGE = 16384, MERGED_MAX = 131072 };
+    uint64_t total = 0;
+    size_t origin = ret->len;
+    for (size_t i = 0, next; i < count; i = next) {
+        uint64_t together = slices[i].to - slices[i].from;
+        uint32_t rows;
+        const bool is_small = together < LARGE;
+        for (next = i + 1; is_small && next < count && slices[next].to - slices[next].from < LARGE && together < MERGED_MAX; next++)
+            together += slices[next].to - slices[next].from;
+        if (!block_merge(slices + i, next - i, flags, time_from_us, time_to_us, ret, &rows, err)) {
+            ret->len = origin;
+            return false;
+        }
+        total += rows;
+    }
+    *ret_rows = total;
+    return true;
 }

@@ -21,7 +21,7 @@ struct encoder {
 static void pad(struct su_buf *out, size_t origin, size_t to)
 {
     static const char zeros[64];
-    size_t past = (out->len - origin) % to;
+    size_t past = (out->len + to - origin % to) % to;
     if (past != 0)
         su_buf_add(out, zeros, to - past);
 }
@@ -432,6 +432,24 @@ static size_t write_prelude(const struct block_draft *drafts, size_t count, stru
     return size;
 }
 
+/* Puts head and entries in their place. */
+static void finish(struct form_head *head, const struct form_entry *entries, uint64_t first, size_t begin, struct su_buf *ret)
+{
+    enum { CHECKED_FROM = offsetof(struct form_head, size) };
+    char *data = ret->ptr + begin;
+    head->size = ret->len - begin;
+    memcpy(data, head, sizeof *head);
+    memcpy(data + sizeof *head, entries, head->columns * sizeof *entries);
+    uint64_t checksum = su_hash64(data + CHECKED_FROM, head->prelude_size - CHECKED_FROM);
+    memcpy(data + offsetof(struct form_head, checksum), &checksum, sizeof checksum);
+    block_set_first(data, first);
+}
+
+static bool too_large(const struct su_buf *ret, struct su_err *err)
+{
+    return su_fail(err, SU_LIMIT, "a block is larger than the %zu bytes allowed", ret->max);
+}
+
 static void finish_head(const struct block_draft *drafts, size_t count, struct form_head *head)
 {
     for (size_t i = 0; i < count; i++)
@@ -451,7 +469,7 @@ bool block_write(const struct block_draft *drafts, size_t count, uint64_t first,
     SU_AUTO_FREE int64_t *scratch = su_alloc((size_t)rows * sizeof *scratch);
     struct form_head head = {.magic = FORM_MAGIC, .rows = rows, .columns = (uint32_t)count};
     head.prelude_size = (uint32_t)write_prelude(drafts, count, entries, ret);
-    bool is_done = head.prelude_size > 0 || su_fail(err, SU_LIMIT, "a block is larger than the %zu bytes allowed", ret->max);
+    bool is_done = head.prelude_size > 0 || too_large(ret, err);
     for (size_t i = 0; is_done && i < count; i++) {
         struct form_entry name = entries[i];
         struct encoder encoder = {.draft = &drafts[i], .rows = rows, .entry = &entries[i], .out = ret, .block = begin, .scratch = scratch};
@@ -461,18 +479,46 @@ bool block_write(const struct block_draft *drafts, size_t count, uint64_t first,
     }
     pad(ret, begin, 64);
     if (is_done && ret->failed)
-        is_done = su_fail(err, SU_LIMIT, "a block is larger than the %zu bytes allowed", ret->max);
+        is_done = too_large(ret, err);
     if (!is_done) {
         ret->len = origin;
         return false;
     }
     finish_head(drafts, count, &head);
-    head.size = ret->len - begin;
-    char *data = ret->ptr + begin;
-    memcpy(data, &head, sizeof head);
-    memcpy(data + sizeof head, entries, count * sizeof *entries);
-    uint64_t checksum = su_hash64(data + offsetof(struct form_head, size), head.prelude_size - offsetof(struct form_head, size));
-    memcpy(data + offsetof(struct form_head, checksum), &checksum, sizeof checksum);
-    block_set_first(data, first);
+    finish(&head, entries, first, begin, ret);
+    return true;
+}
+
+bool block_copy(const struct block *block, const bool *keep, struct su_buf *ret, struct su_err *err)
+{
+    SU_AUTO_FREE struct form_entry *entries = su_alloc((block->column_count + 1u) * sizeof *entries);
+    SU_AUTO_FREE struct block_draft *drafts = su_alloc((block->column_count + 1u) * sizeof *drafts);
+    size_t origin = ret->len;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < block->column_count; i++)
+        if (keep[i])
+            drafts[count++].name = block->columns[i].name;
+    pad(ret, 0, 64);
+    size_t begin = ret->len;
+    struct form_head head = {.magic = FORM_MAGIC, .rows = block->rows, .columns = count, .min_us = block->min_us, .max_us = block->max_us};
+    head.prelude_size = (uint32_t)write_prelude(drafts, count, entries, ret);
+    count = 0;
+    for (uint32_t i = 0; i < block->column_count; i++) {
+        if (!keep[i])
+            continue;
+        struct form_entry entry = *(const struct form_entry *)block->columns[i].entry;
+        entry.name_at = entries[count].name_at;
+        if (entry.size > 0)             /* aligned as it was */
+            pad(ret, begin + entry.at % 64, 64);
+        su_buf_add(ret, block->data + entry.at, entry.size);
+        entry.at = entry.size > 0 ? ret->len - entry.size - begin : 0;
+        entries[count++] = entry;
+    }
+    pad(ret, begin, 64);
+    if (ret->failed) {
+        ret->len = origin;
+        return too_large(ret, err);
+    }
+    finish(&head, entries, block->first, begin, ret);
     return true;
 }

@@ -123,6 +123,30 @@ bool log_find_time(struct logs *logs, struct sql *db, int64_t log, int64_t time_
     return su_fail(err, SU_UNAVAILABLE, "the log moves faster than it can be searched");
 }
 
+static void note_damage(json_t *list, const struct log_reader *reader, uint64_t from, uint64_t to, const struct su_err *why)
+{
+    json_array_append_new(list, json_pack("{s:I, s:I, s:s, s:o}", "from", (json_int_t)from, "to", (json_int_t)to, "where",
+                                          log_reader_where(reader), "why", su_json_text_or_null(why->message)));
+}
+
+/* Packed bodies are checked when they are read. */
+static void verify_bodies(json_t *list, const struct log_reader *reader, const struct log_piece *piece)
+{
+    struct su_err err, first_err = {0};
+    uint32_t bad = 0;       /* rows in the run of damaged ones that ends here */
+    bool has_bodies = block_role_column(piece->block, BLOCK_BODY) != NULL;
+    for (uint32_t row = piece->from; has_bodies && row <= piece->to; row++) {
+        struct su_str body;
+        if (row < piece->to && !block_body(piece->block, row, &body, &err)) {
+            if (bad++ == 0)
+                first_err = err;
+        } else if (bad > 0) {
+            note_damage(list, reader, piece->block->first + row - bad, piece->block->first + row, &first_err);
+            bad = 0;
+        }
+    }
+}
+
 bool log_verify(struct logs *logs, struct sql *db, int64_t log, json_t **ret, struct su_err *err)
 {
     LOG_AUTO_READER struct log_reader *reader = NULL;
@@ -133,12 +157,12 @@ bool log_verify(struct logs *logs, struct sql *db, int64_t log, json_t **ret, st
     for (enum log_next next; (next = log_read_next(reader, &piece, err)) != LOG_END;) {
         if (next == LOG_ERROR)
             return false;
-        if (next == LOG_BLOCK)
-            log_read_release(reader, &piece);
-        else
-            json_array_append_new(list, json_pack("{s:I, s:I, s:s, s:o}", "from", (json_int_t)piece.damaged_from, "to",
-                                                  (json_int_t)piece.damaged_to, "where", log_reader_where(reader), "why",
-                                                  su_json_text_or_null(err->message)));
+        if (next == LOG_DAMAGED) {
+            note_damage(list, reader, piece.damaged_from, piece.damaged_to, err);
+            continue;
+        }
+        verify_bodies(list, reader, &piece);
+        log_read_release(reader, &piece);
     }
     *ret = su_take(list);
     return true;

@@ -55,7 +55,7 @@ enum log_load log_load_bytes(struct logs *logs, struct sql *db, int64_t log, con
 void log_held_free(struct log_held *held);
 static inline void log_held_free_pointer(struct log_held **held) { log_held_free(*held); }
 #define LOG_AUTO_HELD SU_CLEANUP(log_held_free_pointer)
-/* Where the damage is that the last LOG_DAMAGED told of: "head", or the file's path below the data directory. */
+/* Where the last piece stands, damaged or not: "head", "index", or the file's path below the data directory. */
 const char *log_reader_where(const struct log_reader *reader);
 
 /* On the writer thread: an append was made; a log was removed; a stretch of the head went. */

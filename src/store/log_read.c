@@ -113,6 +113,10 @@ static enum log_next cross_gap(struct log_reader *reader, uint64_t until, struct
 /* From and to of a place within the range; moves the reader past it. */
 static struct log_piece take_piece(struct log_reader *reader, const struct log_place *place)
 {
+    if (place->is_sealed)
+        blob_path(place->sha256, reader->where);
+    else
+        snprintf(reader->where, sizeof reader->where, "head");
     uint64_t from = place->first > reader->range.from ? place->first : reader->range.from;
     uint64_t to = place->first + place->rows < reader->range.to ? place->first + place->rows : reader->range.to;
     reader->range.from = to;
@@ -124,10 +128,6 @@ static enum log_next damaged(struct log_reader *reader, const struct log_place *
 {
     *ret = take_piece(reader, place);
     ret->from = ret->to = 0;
-    if (place->is_sealed)
-        blob_path(place->sha256, reader->where);
-    else
-        snprintf(reader->where, sizeof reader->where, "head");
     return LOG_DAMAGED;
 }
 

@@ -33,7 +33,7 @@ struct stretch {
 
 static void stretch_done(struct stretch *stretch)
 {
-    for (size_t i = 0; i < stretch->count; i++)
+    for (size_t i = 0; stretch->held && i < stretch->count; i++)
         log_held_free(stretch->held[i]);
     free(stretch->places);
     free(stretch->held);
@@ -203,6 +203,19 @@ static bool keep_damaged(struct logs *logs, struct sql *db, struct stretch *stre
     return stretch->result.bytes > 0 || su_fail(err, SU_INTERNAL, "a block of the head is empty");
 }
 
+/* How many blocks from the front have bodies that can be read (opening a block checks all but packed bodies). */
+static size_t count_readable(const struct stretch *stretch, struct su_err *err)
+{
+    for (size_t i = 0; i < stretch->count; i++) {
+        struct block *block = &stretch->held[i]->block;
+        struct su_str body;
+        for (uint32_t row = 0; block_role_column(block, BLOCK_BODY) && row < block->rows; row++)
+            if (!block_body(block, row, &body, err))
+                return i;
+    }
+    return stretch->count;
+}
+
 static bool build(struct logs *logs, struct sql *db, struct stretch *stretch, struct su_err *err)
 {
     size_t good;
@@ -211,6 +224,19 @@ static bool build(struct logs *logs, struct sql *db, struct stretch *stretch, st
     if (good == 0)
         return keep_damaged(logs, db, stretch, err);
     forget_after(stretch, good);
+    stretch->result = sum_up(stretch);
+    if (merge(stretch, err))
+        return true;
+    su_buf_done(&stretch->bytes);
+    good = count_readable(stretch, err);
+    if (good == stretch->count)
+        return false;
+    if (good <= stretch->joined && stretch->joined)
+        forget_joined(stretch);
+    else if (good == 0)
+        return keep_damaged(logs, db, stretch, err);
+    else
+        forget_after(stretch, good);
     stretch->result = sum_up(stretch);
     return merge(stretch, err);
 }
@@ -301,7 +327,11 @@ bool log_seal_stretch(struct logs *logs, int64_t log, bool is_all, bool *ret_did
 {
     struct stretch stretch SU_CLEANUP(stretch_done) = {.log = log};
     SU_LOCKED(&logs->sealing);
-    return seal(logs, &stretch, is_all, ret_did, err);
+    if (!seal(logs, &stretch, is_all, ret_did, err))
+        return false;
+    if (*ret_did && stretch.joined)
+        logs->options.owner.collect(logs->store);
+    return true;
 }
 
 bool log_seal(struct logs *logs, int64_t log, struct su_err *err)

@@ -386,6 +386,54 @@ static void merging_takes_rows_out_and_keeps_their_offsets(void **state)
     parts_done(&parts);
 }
 
+static void a_whole_block_is_copied_as_it_is(void **state)
+{
+    struct parts parts = {0};
+    make_parts(&parts);
+    parts.slices[0].from = 3;
+    SU_AUTO_BUF struct su_buf sealed = SU_BUF(8 << 20), out = SU_BUF(8 << 20);
+    uint32_t rows;
+    check_ok(block_merge(parts.slices, PARTS, BLOCK_PACK_BODIES, INT64_MIN, INT64_MAX, &sealed, &rows, &err));
+    BLOCK_AUTO struct block block = {0};
+    check_ok(block_open(sealed.ptr, sealed.len, &block, &err));
+    struct block_slice whole = {&block, 0, rows};
+    check_ok(block_merge(&whole, 1, BLOCK_PACK_BODIES, INT64_MIN, INT64_MAX, &out, &rows, &err));
+    assert_int_equal(out.len, sealed.len);
+    assert_memory_equal(out.ptr, sealed.ptr, out.len);
+    su_buf_clear(&out);
+    check_ok(block_merge(&whole, 1, BLOCK_WITHOUT_BODIES, INT64_MIN, INT64_MAX, &out, &rows, &err));
+    BLOCK_AUTO struct block copy = {0};
+    check_ok(block_open(out.ptr, out.len, &copy, &err));
+    assert_int_equal(copy.column_count, block.column_count - 1);
+    assert_int_equal(copy.first, 3);
+    assert_int_equal(copy.min_us, block.min_us);
+    for (uint32_t row = 0; row < rows; row++) {
+        assert_true(block_float(column_of(&copy, "n", BLOCK_FLOAT), row) == block_float(column_of(&block, "n", BLOCK_FLOAT), row));
+        assert_true(su_str_equal(block_text(column_of(&copy, "comm", 0), row), block_text(column_of(&block, "comm", 0), row)));
+    }
+    parts_done(&parts);
+}
+
+static void gathered_blocks_follow_each_other(void **state)
+{
+    struct parts parts = {0};
+    make_parts(&parts);
+    SU_AUTO_BUF struct su_buf out = SU_BUF(8 << 20);
+    uint64_t rows;
+    su_buf_adds(&out, "something before");
+    check_ok(block_gather(parts.slices, PARTS, BLOCK_WITHOUT_BODIES | BLOCK_WITHOUT_FLAGGED, INT64_MIN, INT64_MAX, &out, &rows, &err));
+    assert_int_equal(rows, PARTS * PART_ROWS * 99 / 100);
+    uint64_t seen = 0;
+    for (size_t at = 64; at < out.len;) {
+        BLOCK_AUTO struct block block = {0};
+        check_ok(block_open(out.ptr + at, out.len - at, &block, &err));
+        seen += block.rows;
+        at += block_size(out.ptr + at, out.len - at);
+    }
+    assert_int_equal(seen, rows);
+    parts_done(&parts);
+}
+
 /* --- damage ---------------------------------------------------------------------------- */
 
 static void every_flipped_bit_is_noticed(void **state)
@@ -448,6 +496,8 @@ int main(void)
         cmocka_unit_test(texts_use_a_dictionary_where_it_is_smaller),
         cmocka_unit_test(merged_blocks_hold_the_same_rows),
         cmocka_unit_test(merging_takes_rows_out_and_keeps_their_offsets),
+        cmocka_unit_test(a_whole_block_is_copied_as_it_is),
+        cmocka_unit_test(gathered_blocks_follow_each_other),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(packed_bytes_open_up_to_their_limit),
     };

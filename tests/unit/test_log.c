@@ -84,9 +84,11 @@ static void set_up(struct fixture *f, void **state, const struct log_options *op
 }
 
 enum { SECOND = 1000000 };
-static int64_t time_of(uint64_t number) { return (int64_t)(1000 + number) * SECOND; }
+static int64_t start_us;    /* of the tests */
+static int64_t time_of(uint64_t number) { return start_us + (int64_t)number * SECOND; }
+static int64_t arrival_of(uint64_t number) { return start_us + (int64_t)number; }
 
-/* Message n: body {"n":n}, event time 1000+n seconds, arrival a minute later. */
+/* Message n: body {"n":n}, event time n seconds after the start, arrival n microseconds. */
 static void add_rows(struct block_builder *builder, uint64_t from, uint32_t count)
 {
     struct su_err err;
@@ -94,7 +96,7 @@ static void add_rows(struct block_builder *builder, uint64_t from, uint32_t coun
         SU_AUTO_FREE char *body = su_format("{\"n\":%llu}", (unsigned long long)n);
         block_begin(builder);
         block_set_int(builder, block_member(builder, BLOCK_ROOT, SU_STR("n")), (int64_t)n);
-        check_ok(block_end(builder, &(struct block_message){.time_us = time_of(n), .arrival_us = time_of(n) + 60 * SECOND, .body = su_str_of(body)}, &err));
+        check_ok(block_end(builder, &(struct block_message){.time_us = time_of(n), .arrival_us = arrival_of(n), .body = su_str_of(body)}, &err));
     }
 }
 
@@ -156,7 +158,12 @@ static struct seen read_range(struct fixture *f, const struct log_range *range)
             struct su_str body;
             assert_true(seen.count == 0 || range->time_from_us != INT64_MIN || offset == at);
             assert_int_equal(block_int(column, row), offset);
-            check_ok(block_body(piece.block, row, &body, &err));
+            if (!block_body(piece.block, row, &body, &err)) {
+                if (seen.damaged == 0 || seen.damaged_to != offset)
+                    seen.damaged_from = seen.damaged++ ? seen.damaged_from : offset;
+                seen.damaged_to = at = offset + 1;
+                continue;
+            }
             SU_AUTO_FREE char *expected = su_format("{\"n\":%llu}", (unsigned long long)offset);
             assert_true(su_str_equal(body, su_str_of(expected)));
             seen.from = seen.count++ ? seen.from : offset;
@@ -175,6 +182,25 @@ static struct log_extent extent_of(struct fixture *f)
     check_ok(log_extent(db, f->log, &extent, &err));
     return extent;
 }
+
+static uint64_t find_time(struct fixture *f, int64_t time_us, bool *ret_found)
+{
+    struct su_err err;
+    uint64_t offset;
+    STORE_READ(f->store, db);
+    check_ok(log_find_time(f->logs, db, f->log, time_us, &offset, ret_found, &err));
+    return offset;
+}
+
+/* Waits until this count is 0. */
+#define wait_for_none(f_, count_) \
+    do { \
+        int64_t left_ = 1; \
+        STORE_READ((f_)->store, db_); \
+        for (int64_t until_ = su_mono_ms() + 20000; left_ && su_mono_ms() < until_; usleep(1000)) \
+            check_ok(sql_get_int(db_, 0, &left_, &err, "SELECT " count_)); \
+        assert_int_equal(left_, 0); \
+    } while (0)
 
 static uint64_t count_files(struct fixture *f)
 {
@@ -246,7 +272,6 @@ static void event_times_find_their_place_sealed_or_not(void **state)
 {
     struct su_err err;
     struct fixture f;
-    uint64_t offset;
     bool is_found;
     set_up(&f, state, &by_hand);
     for (int pass = 0; pass < 3; pass++) {
@@ -255,18 +280,14 @@ static void event_times_find_their_place_sealed_or_not(void **state)
         if (pass < 2)
             check_ok(log_seal(f.logs, f.log, &err));
     }
-    STORE_READ(f.store, db);
     static const uint64_t places[] = {0, 1, 99, 100, 999, 1000, 1500, 1999, 2000, 2001, 2950, 2999};
     for (size_t i = 0; i < SU_COUNT(places); i++) {
-        check_ok(log_find_time(f.logs, db, f.log, time_of(places[i]), &offset, &is_found, &err));
+        assert_int_equal(find_time(&f, time_of(places[i]), &is_found), places[i]);
         assert_true(is_found);
-        assert_int_equal(offset, places[i]);
     }
-    check_ok(log_find_time(f.logs, db, f.log, 5, &offset, &is_found, &err));
-    assert_int_equal(offset, 0);
-    check_ok(log_find_time(f.logs, db, f.log, time_of(3000), &offset, &is_found, &err));
+    assert_int_equal(find_time(&f, 5, &is_found), 0);
+    assert_int_equal(find_time(&f, time_of(3000), &is_found), 3000);
     assert_false(is_found);
-    assert_int_equal(offset, 3000);
     struct seen seen = read_range(&f, &(struct log_range){0, UINT64_MAX, time_of(150), time_of(2150)});
     assert_true(seen.from <= 150 && seen.to >= 2150 && seen.to <= 2200);
     close_logs(&f);
@@ -387,8 +408,8 @@ static void retention_lets_whole_blocks_go_from_the_front(void **state)
     append(&f, 800, 100);
     append(&f, 900, 100);
     assert_int_equal(count_files(&f), 2);
-    assert_int_equal(retain(&f, (struct log_retention){.before_us = time_of(399) + 60 * SECOND}), 0);
-    assert_int_equal(retain(&f, (struct log_retention){.before_us = time_of(400) + 60 * SECOND}), 400);
+    assert_int_equal(retain(&f, (struct log_retention){.before_us = arrival_of(399)}), 0);
+    assert_int_equal(retain(&f, (struct log_retention){.before_us = arrival_of(400)}), 400);
     assert_int_equal(extent_of(&f).first, 400);
     assert_int_equal(extent_of(&f).low_us, time_of(400));
     assert_int_equal(count_files(&f), 1);
@@ -425,18 +446,16 @@ static void removed_log_leaves_no_rows_and_no_files(void **state)
     check_ok(log_seal(f.logs, f.log, &err));
     append(&f, 3000, 10);
     check_ok(store_write(f.store, remove_job, &f, &err));
-    STORE_READ(f.store, db);
+    struct sql *db = store_reader(f.store);
     check_fails(log_extent(db, f.log, &extent, &err), SU_NOT_FOUND, "gone");
+    store_reader_done(f.store, db);
     BLOCK_AUTO_BUILDER struct block_builder *builder = block_builder_new(NULL);
     SU_AUTO_BUF struct su_buf bytes = SU_BUF(1 << 20);
     add_rows(builder, 0, 1);
     check_ok(block_finish(builder, 0, &bytes, &err));
     check_fails(append_bytes(&f, bytes.ptr, bytes.len, &first, &err), SU_NOT_FOUND, "gone");
-    int64_t left = 1;
-    for (int64_t until = su_mono_ms() + 20000; left && su_mono_ms() < until; usleep(1000))
-        check_ok(sql_get_int(db, 0, &left, &err, "SELECT (SELECT count(*) FROM logs) + (SELECT count(*) FROM log_head)"
-                             " + (SELECT count(*) FROM log_sealed) + (SELECT count(*) FROM refs)"));
-    assert_int_equal(left, 0);
+    wait_for_none(&f, "(SELECT count(*) FROM logs) + (SELECT count(*) FROM log_head) + (SELECT count(*) FROM log_sealed)"
+                      " + (SELECT count(*) FROM refs)");
     for (int64_t until = su_mono_ms() + 20000; count_files(&f) && su_mono_ms() < until; usleep(1000))
         continue;
     assert_int_equal(count_files(&f), 0);
@@ -550,11 +569,27 @@ static void damaged_block_of_the_head_is_told_and_does_not_stop_sealing(void **s
     seen = read_range(&f, &everything);
     assert_true(seen.damaged == 1 && seen.damaged_from == 1300 && seen.damaged_to == 1400 && seen.count == 1400);
     check_verified(&f, "blobs/", 1300, 1400);
-    uint64_t offset;
     bool is_found;
-    STORE_READ(f.store, db);
-    check_ok(log_find_time(f.logs, db, f.log, time_of(1350), &offset, &is_found, &err));
-    assert_int_equal(offset, 1300);
+    assert_int_equal(find_time(&f, time_of(1350), &is_found), 1300);
+    close_logs(&f);
+}
+
+static void damaged_bodies_of_a_file_that_would_be_joined_do_not_stop_sealing(void **state)
+{
+    struct su_err err;
+    struct fixture f;
+    struct stat status;
+    set_up(&f, state, &by_hand);
+    append(&f, 0, 400);
+    check_ok(log_seal(f.logs, f.log, &err));
+    SU_AUTO_FREE char *path = sealed_path(&f, 0);
+    assert_int_equal(stat(path, &status), 0);
+    flip(path, status.st_size - 70);    /* bodies stand last */
+    append(&f, 400, 100);
+    check_ok(log_seal(f.logs, f.log, &err));
+    struct seen seen = read_range(&f, &everything);
+    assert_true(seen.damaged == 1 && seen.damaged_from == 0 && seen.damaged_to == 400 && seen.count == 100);
+    check_verified(&f, "blobs/", 0, 400);
     close_logs(&f);
 }
 
@@ -628,7 +663,6 @@ static void crash_between_swap_and_cleaning_is_made_good_at_the_next_start(void 
 {
     struct su_err err;
     struct fixture f;
-    int64_t left = 1;
     set_up(&f, state, &by_hand);
     for (uint64_t n = 0; n < 10; n++)
         append(&f, n * 100, 100);
@@ -642,10 +676,7 @@ static void crash_between_swap_and_cleaning_is_made_good_at_the_next_start(void 
     int64_t log = f.log;
     open_logs(&f, *state, &by_hand);
     f.log = log;
-    STORE_READ(f.store, db);
-    for (int64_t until = su_mono_ms() + 20000; left && su_mono_ms() < until; usleep(1000))
-        check_ok(sql_get_int(db, 0, &left, &err, "SELECT count(*) FROM log_head"));
-    assert_int_equal(left, 0);
+    wait_for_none(&f, "count(*) FROM log_head");
     assert_int_equal(read_range(&f, &everything).count, 1000);
     close_logs(&f);
 }
@@ -689,11 +720,13 @@ int main(void)
         with_scratch(damaged_file_is_told_with_its_range_and_the_rest_is_read),
         with_scratch(short_or_missing_file_is_damage_and_no_crash),
         with_scratch(damaged_block_of_the_head_is_told_and_does_not_stop_sealing),
+        with_scratch(damaged_bodies_of_a_file_that_would_be_joined_do_not_stop_sealing),
         with_scratch(lost_index_row_is_damage_and_not_a_gap),
         with_scratch(append_that_is_rolled_back_leaves_no_trace),
         with_scratch(append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room),
         with_scratch(crash_between_swap_and_cleaning_is_made_good_at_the_next_start),
         with_scratch(backup_holds_sealed_files_and_heads),
     };
+    start_us = su_now_us();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

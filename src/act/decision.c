@@ -1,0 +1,181 @@
+/* Decisions and their outbox: see decision.h.  Layer act. */
+#include "decision.h"
+#include <stdlib.h>
+#include <string.h>
+#include "aggregate/consumer.h"
+#include "base/clock.h"
+
+const struct store_migration decision_migrations[] = {
+    {"decision", 1,
+     "CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, id TEXT NOT NULL, action TEXT NOT NULL,"
+     "  state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, settled_ms INTEGER, last_error TEXT,"
+     "  stream TEXT NOT NULL, consumer TEXT NOT NULL, iteration INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+     "  start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, revision INTEGER NOT NULL, from_offset INTEGER NOT NULL,"
+     "  to_offset INTEGER NOT NULL, messages INTEGER NOT NULL, run TEXT, user TEXT NOT NULL, decided_ms INTEGER NOT NULL,"
+     "  reason TEXT NOT NULL, parameters TEXT NOT NULL) STRICT;"
+     "CREATE UNIQUE INDEX decisions_by_id ON decisions (tenant, id);"
+     "CREATE INDEX decisions_by_stream ON decisions (tenant, stream, number);"
+     "CREATE TABLE outbox (tenant TEXT NOT NULL, action TEXT NOT NULL, decision INTEGER NOT NULL, due_ms INTEGER NOT NULL,"
+     "  PRIMARY KEY (tenant, action, decision)) STRICT, WITHOUT ROWID;"},
+    {NULL, 0, NULL},
+};
+
+bool decision_insert(struct sql *db, const struct decision *d, char ret_id[static SU_ID_SIZE], struct su_err *err)
+{
+    SU_AUTO_FREE char *parameters = su_json_text(d->parameters);
+    int64_t now = su_now_ms();
+    su_id(ret_id);
+    if (!sql_run(db, err,
+                 "INSERT INTO decisions (tenant, id, action, stream, consumer, iteration, epoch, start_us, end_us, revision, from_offset,"
+                 " to_offset, messages, run, user, decided_ms, reason, parameters)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 sql_text(d->tenant), sql_text(ret_id), sql_text(d->action), sql_text(d->stream), sql_text(d->consumer),
+                 sql_int(d->iteration), sql_int(d->epoch), sql_int(d->window.start_us), sql_int(d->window.end_us),
+                 sql_int(d->window.revision), sql_int((int64_t)d->window.from), sql_int((int64_t)d->window.to),
+                 sql_int((int64_t)d->window.messages), sql_text(d->run), sql_text(d->user), sql_int(now), sql_text(d->reason),
+                 sql_text(parameters)))
+        return false;
+    return sql_run(db, err, "INSERT INTO outbox (tenant, action, decision, due_ms) VALUES (?1, ?2, ?3, ?4)", sql_text(d->tenant),
+                   sql_text(d->action), sql_int(sql_last_id(db)), sql_int(now));
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+#define DECISION_COLUMNS                                                                                               \
+    "number, id, action, state, attempts, settled_ms, last_error, stream, consumer, iteration, epoch, start_us, end_us," \
+    " revision, from_offset, to_offset, messages, run, user, decided_ms, reason, parameters"
+
+static json_t *row_json(struct sql_row *row)
+{
+    char decided[SU_TIME_TEXT], settled[SU_TIME_TEXT];
+    const struct window window = {.start_us = sql_col_int(row, 11), .end_us = sql_col_int(row, 12), .revision = sql_col_int(row, 13),
+                                  .from = (uint64_t)sql_col_int(row, 14), .to = (uint64_t)sql_col_int(row, 15),
+                                  .messages = (uint64_t)sql_col_int(row, 16)};
+    json_t *parameters = json_loads(sql_col_text(row, 21), JSON_ALLOW_NUL, NULL);
+    return json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s, s:s, s:I, s:o, s:o, s:s}", "id", sql_col_text(row, 1), "action",
+        sql_col_text(row, 2), "parameters", parameters ? parameters : json_object(), "reason", sql_col_text(row, 20), "stream",
+        sql_col_text(row, 7), "consumer", sql_col_text(row, 8), "iteration", (json_int_t)sql_col_int(row, 9), "epoch",
+        (json_int_t)sql_col_int(row, 10), "window", consumer_window_json(&window), "run", su_json_text_or_null(sql_col_text(row, 17)),
+        "user", sql_col_text(row, 18), "decided_at", su_time_text(sql_col_int(row, 19), decided), "state", sql_col_text(row, 3),
+        "attempts", (json_int_t)sql_col_int(row, 4), "last_error", su_json_text_or_null(sql_col_text(row, 6)), "settled_at",
+        sql_col_is_null(row, 5) ? json_null() : json_string(su_time_text(sql_col_int(row, 5), settled)), "idempotency_key",
+        sql_col_text(row, 1));
+}
+
+bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err)
+{
+    STORE_READ(store, db);
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " DECISION_COLUMNS " FROM decisions WHERE tenant = ?1 AND id = ?2",
+                                                 sql_text(tenant), sql_text(id));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_DONE)
+        return su_fail(err, SU_NOT_FOUND, "there is no decision %.40s", id);
+    if (next == SQL_ROW)
+        *ret = row_json(row);
+    return next == SQL_ROW;
+}
+
+static bool check_list(const struct decision_list *list, int64_t *ret_before, struct su_err *err)
+{
+    uint64_t before = INT64_MAX;
+    if (list->state && strcmp(list->state, "pending") != 0 && strcmp(list->state, "sent") != 0 && strcmp(list->state, "failed") != 0)
+        return su_fail_field(err, SU_INVALID, "state", "state: must be pending, sent or failed, was \"%.40s\"", list->state);
+    if (list->cursor && !su_str_u64(su_str_of(list->cursor), INT64_MAX, &before))
+        return su_fail_field(err, SU_INVALID, "cursor", "cursor: is not one that a list of decisions gave");
+    *ret_before = (int64_t)before;
+    return true;
+}
+
+bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err)
+{
+    int64_t before, last = 0;
+    if (!check_list(list, &before, err))
+        return false;
+    STORE_READ(store, db);
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err,
+        "SELECT " DECISION_COLUMNS " FROM decisions WHERE tenant = ?1 AND number < ?2 AND (?3 IS NULL OR stream = ?3)"
+        " AND (?4 IS NULL OR consumer = ?4) AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR run = ?6) AND (?7 IS NULL OR state = ?7)"
+        " ORDER BY number DESC LIMIT ?8",
+        sql_text(list->tenant), sql_int(before), sql_text(list->stream), sql_text(list->consumer), sql_text(list->action),
+        sql_text(list->run), sql_text(list->state), sql_int((int64_t)list->limit + 1));
+    SU_AUTO_JSON json_t *items = json_array();
+    enum sql_next next = SQL_ERROR;
+    bool has_more = false;
+    while (row && (next = sql_step(row, err)) == SQL_ROW) {
+        has_more = json_array_size(items) == list->limit;
+        if (has_more)
+            continue;
+        last = sql_col_int(row, 0);
+        json_array_append_new(items, row_json(row));
+    }
+    if (next != SQL_DONE)
+        return false;
+    *ret_next = has_more ? su_format("%lld", (long long)last) : NULL;
+    *ret_items = su_take(items);
+    return true;
+}
+
+/* --- the outbox --------------------------------------------------------------------- */
+
+void outbox_head_done(struct outbox_head *head)
+{
+    free(head->tenant);
+    free(head->action);
+    *head = (struct outbox_head){0};
+}
+
+bool outbox_next(struct sql *db, const char *tenant, const char *action, struct outbox_head *ret, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
+                                                 "SELECT tenant, action, decision, due_ms FROM outbox WHERE (tenant, action) > (?1, ?2)"
+                                                 " ORDER BY tenant, action, decision LIMIT 1",
+                                                 sql_text(tenant), sql_text(action));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_ERROR)
+        return false;
+    *ret = (struct outbox_head){0};
+    if (next == SQL_ROW)
+        *ret = (struct outbox_head){su_strdup(sql_col_text(row, 0)), su_strdup(sql_col_text(row, 1)), sql_col_int(row, 2), sql_col_int(row, 3)};
+    return true;
+}
+
+bool decision_load(struct sql *db, int64_t number, json_t **ret, int64_t *ret_decided_ms, int64_t *ret_attempts, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " DECISION_COLUMNS " FROM decisions WHERE number = ?1", sql_int(number));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_DONE)
+        return su_fail(err, SU_NOT_FOUND, "the decision is gone");
+    if (next == SQL_ERROR)
+        return false;
+    *ret_decided_ms = sql_col_int(row, 19);
+    *ret_attempts = sql_col_int(row, 4);
+    *ret = row_json(row);
+    return true;
+}
+
+bool outbox_settle(struct sql *db, const struct outbox_result *r, struct su_err *err)
+{
+    bool is_over = r->error == NULL || r->is_final;
+    const char *state = r->error == NULL ? "sent" : r->is_final ? "failed" : "pending";
+    if (!sql_run(db, err,
+                 "UPDATE decisions SET attempts = attempts + 1, state = ?2, last_error = ?3, settled_ms = ?4"
+                 " WHERE number = ?1 AND state = 'pending'",
+                 sql_int(r->number), sql_text(state), sql_text(r->error), is_over ? sql_int(su_now_ms()) : sql_null()))
+        return false;
+    if (is_over)
+        return sql_run(db, err, "DELETE FROM outbox WHERE tenant = ?1 AND action = ?2 AND decision = ?3", sql_text(r->tenant),
+                       sql_text(r->action), sql_int(r->number));
+    return sql_run(db, err, "UPDATE outbox SET due_ms = ?4 WHERE tenant = ?1 AND action = ?2 AND decision = ?3", sql_text(r->tenant),
+                   sql_text(r->action), sql_int(r->number), sql_int(r->due_ms));
+}
+
+bool decision_abandon(struct sql *db, const char *tenant, const char *action, const char *why, struct su_err *err)
+{
+    return sql_run(db, err,
+                   "UPDATE decisions SET state = 'failed', last_error = ?3, settled_ms = ?4 WHERE number IN"
+                   " (SELECT decision FROM outbox WHERE tenant = ?1 AND action = ?2)",
+                   sql_text(tenant), sql_text(action), sql_text(why), sql_int(su_now_ms()))
+        && sql_run(db, err, "DELETE FROM outbox WHERE tenant = ?1 AND action = ?2", sql_text(tenant), sql_text(action));
+}

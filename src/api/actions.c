@@ -1,0 +1,95 @@
+/* /v1/actions and /v1/decisions: where decisions go, and which there were.  Layer api; handlers run on workers. */
+#include <stdlib.h>
+#include "act/action.h"
+#include "act/decision.h"
+#include "handler.h"
+#include "routes.h"
+
+static struct actions *service(const struct request *request) { return request_services(request)->actions; }
+
+static void put_action(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    json_t *action;
+    bool is_new;
+    const struct identity *who = request_identity(request);
+    if (action_put(service(request), who->tenant, request_param(request, "name"), request_json(request), who->user, &action, &is_new, &err))
+        reply_json(reply, is_new ? 201 : 200, action);
+    else
+        reply_error(reply, &err);
+}
+
+static void get_action(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    json_t *action;
+    if (action_get(service(request), request_tenant(request), request_param(request, "name"), &action, &err))
+        reply_json(reply, 200, action);
+    else
+        reply_error(reply, &err);
+}
+
+static void list_actions(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    json_t *items;
+    if (action_list(service(request), request_tenant(request), &items, &err))
+        reply_list(reply, items, NULL);
+    else
+        reply_error(reply, &err);
+}
+
+static void delete_action(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    const struct identity *who = request_identity(request);
+    if (action_delete(service(request), who->tenant, request_param(request, "name"), who->user, &err))
+        reply_empty(reply, 204);
+    else
+        reply_error(reply, &err);
+}
+
+static void list_decisions(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    json_t *items;
+    SU_AUTO_FREE char *next = NULL;
+    struct decision_list list = {
+        .tenant = request_tenant(request), .stream = request_query(request, "stream"), .consumer = request_query(request, "consumer"),
+        .action = request_query(request, "action"), .run = request_query(request, "run"), .state = request_query(request, "state"),
+        .cursor = request_query(request, "cursor")};
+    if (request_limit(request, &list.limit, &err) && decision_list(request_services(request)->store, &list, &items, &next, &err))
+        reply_list(reply, items, next);
+    else
+        reply_error(reply, &err);
+}
+
+static void get_decision(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    json_t *decision;
+    if (decision_get(request_services(request)->store, request_tenant(request), request_param(request, "id"), &decision, &err))
+        reply_json(reply, 200, decision);
+    else
+        reply_error(reply, &err);
+}
+
+static const struct query_field decisions_query[] = {
+    {"stream", QUERY_TEXT, "Only about this stream"}, {"consumer", QUERY_TEXT, "Only by this consumer"},
+    {"action", QUERY_TEXT, "Only for this action"},   {"run", QUERY_TEXT, "Only by this run"},
+    {"state", QUERY_TEXT, "pending, sent or failed"}, {NULL, QUERY_TEXT, NULL}};
+
+const struct route actions_routes[] = {
+    {"GET", "/v1/actions", SCOPE_STREAMS_READ, list_actions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .summary = "List actions",
+     .response = "Actions"},
+    {"PUT", "/v1/actions/{name}", SCOPE_ACTIONS_WRITE, put_action, BODY_JSON, .summary = "Make or change an action",
+     .request = action_fields, .response = "The action; 201 when it is new"},
+    {"GET", "/v1/actions/{name}", SCOPE_STREAMS_READ, get_action, .flags = ROUTE_RUN_TOKEN, .summary = "An action's target",
+     .response = "The action"},
+    {"DELETE", "/v1/actions/{name}", SCOPE_ACTIONS_WRITE, delete_action, .summary = "Delete an action; what waits for it fails",
+     .response = "Nothing", .success = 204},
+    {"GET", "/v1/decisions", SCOPE_STREAMS_READ, list_decisions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .query = decisions_query,
+     .summary = "Decisions and their delivery, newest first", .response = "Decisions"},
+    {"GET", "/v1/decisions/{id}", SCOPE_STREAMS_READ, get_decision, .flags = ROUTE_RUN_TOKEN, .summary = "One decision",
+     .response = "The decision with its grounds and its delivery"},
+    ROUTE_END};

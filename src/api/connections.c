@@ -1,0 +1,31 @@
+/* /v1/connections: does what a definition says work?  Layer api; handlers run on workers. */
+#include "aggregate/amqp_sources.h"
+#include "handler.h"
+#include "routes.h"
+
+struct test_body { json_t *source; };
+static const struct su_field test_fields[] = {
+    SU_FIELD(struct test_body, source, SU_FIELD_OBJECT, .is_required = true, .help = "as a stream's definition has it, of kind amqp"),
+    SU_FIELD_END};
+
+/* Waits for the broker for some seconds at most; amqp_sources_test lets only a few do so. */
+static void test_amqp(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    struct test_body body = {0};
+    json_t *answer;
+    if (!request_services(request)->amqp)
+        su_fail(&err, SU_UNAVAILABLE, "AMQP is not there");
+    else if (request_bind(request, test_fields, &body, &err) &&
+             amqp_sources_test(request_services(request)->amqp, request_tenant(request), body.source, &answer, &err)) {
+        reply_json(reply, 200, answer);
+        return;
+    }
+    reply_error(reply, &err);
+}
+
+const struct route connections_routes[] = {
+    {"POST", "/v1/connections/amqp/test", SCOPE_STREAMS_WRITE, test_amqp, BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY, .request = test_fields,
+     .summary = "Try an AMQP source: connect, log in, look at the queue",
+     .response = "ok, server (product, version), queue (messages, consumers; null when it is still to be declared)"},
+    ROUTE_END};
