@@ -324,6 +324,7 @@ def test_a_secret_comes_from_standard_input_and_is_never_shown(server: Server) -
     assert "no secrets" in server.cli("secret", "ls").stderr
 
 
+@pytest.mark.server("--allow-fetch", "127.0.0.1:9")
 def test_actions_are_set_and_listed(server: Server) -> None:
     assert server.cli("action", "set", "scale-up", check=False).returncode == 2
     server.cli("secret", "set", "hook-key", input="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -347,11 +348,11 @@ def test_stats_and_dead_letters_are_shown(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(560)
 @pytest.mark.server("--warm", "1")
 def test_the_live_chart_follows_the_game_to_its_end(server: Server) -> None:
     done = subprocess.run(
-        [ROOT / "samples" / "live-chart" / "run", "max"], cwd=server.folder, capture_output=True, text=True, timeout=280,
+        [ROOT / "samples" / "live-chart" / "run", "max"], cwd=server.folder, capture_output=True, text=True, timeout=540,
         stdin=subprocess.DEVNULL,
         env={**server.env, "PATH": os.environ["PATH"], "SURICATE": str(BINARY), "SURICATE_URL": server.url, "SURICATE_TOKEN": server.token})
     assert done.returncode == 0, done.stdout + done.stderr
