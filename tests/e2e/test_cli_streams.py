@@ -124,7 +124,7 @@ def test_lines_of_a_slow_pipe_arrive_at_once(server: Server) -> None:
     for number in range(3):
         pushing.stdin.write(lines({"n": number}))
         pushing.stdin.flush()
-        wait_until(lambda: len(bodies(server, "s", "-q")) == number + 1, "the line has arrived")
+        wait_until(lambda wanted=number + 1: len(bodies(server, "s", "-q")) == wanted, "the line has arrived")
     _, said = pushing.communicate()
     assert pushing.returncode == 0 and "3 messages" in said
 
