@@ -48,8 +48,8 @@ struct streams {
     _Atomic uint64_t queued_bytes;
     struct stream_hook hooks[STREAM_HOOKS];
     size_t hook_count;
-    bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *);
-    void *floor_arg;
+    struct { stream_floor_fn *floor; void *arg; } floors[STREAM_HOOKS];
+    size_t floor_count;
     struct su_thread thread;
     struct su_bus_subscription *subscription;
 };

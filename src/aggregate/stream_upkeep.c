@@ -79,13 +79,17 @@ static bool floor_of(struct streams *streams, const struct stream *stream, uint6
 {
     *ret = UINT64_MAX;
     su_lock(&streams->lock);
-    typeof(streams->floor) floor = streams->floor;
-    void *arg = streams->floor_arg;
+    size_t count = streams->floor_count;        /* only ever grows */
     su_unlock(&streams->lock);
-    if (!floor)
-        return true;
     STORE_READ(streams->store, db);
-    return floor(db, arg, stream, ret, err);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t floor = UINT64_MAX;
+        if (!streams->floors[i].floor(db, streams->floors[i].arg, stream, &floor, err))
+            return false;
+        if (floor < *ret)
+            *ret = floor;
+    }
+    return true;
 }
 
 static void retain(struct streams *streams, struct stream *stream)
