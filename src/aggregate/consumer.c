@@ -472,7 +472,7 @@ bool consumers_open(struct streams *streams, struct consumers **ret, struct su_e
     struct consumers *consumers = su_alloc(sizeof *consumers);
     *consumers = (struct consumers){.streams = streams, .store = streams_store(streams)};
     streams_on_delete(streams, on_stream_delete, consumers);
-    streams_set_floor(streams, floor_of, consumers);
+    streams_add_floor(streams, floor_of, consumers);
     *ret = consumers;
     return true;
 }

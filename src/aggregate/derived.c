@@ -309,7 +309,7 @@ bool deriveds_open(struct streams *streams, struct tables *tables, const struct 
         deriveds->shared.options = *options;
     su_lock_init(&deriveds->shared.lock);
     streams_on_delete(streams, removed, deriveds);
-    streams_set_floor(streams, floor_of, deriveds);
+    streams_add_floor(streams, floor_of, deriveds);
     deriveds->definitions = su_bus_subscribe(deriveds->shared.bus, "streams", wake_all, &deriveds->shared);
     su_thread_start(&deriveds->thread, "derived", run, deriveds);
     *ret = deriveds;

@@ -386,13 +386,12 @@ void streams_on_delete(struct streams *streams,
     streams->hooks[streams->hook_count++] = (struct stream_hook){removed, arg};
 }
 
-void streams_set_floor(struct streams *streams,
-                       bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *),
-                       void *arg)
+void streams_add_floor(struct streams *streams, stream_floor_fn *floor, void *arg)
 {
     SU_LOCKED(&streams->lock);
     su_assert(streams->floor_count < STREAM_HOOKS);
-    streams->floors[streams->floor_count++] = (struct stream_floor){floor, arg};
+    streams->floors[streams->floor_count].floor = floor;
+    streams->floors[streams->floor_count++].arg = arg;
 }
 
 /* --- listing ---------------------------------------------------------------- */

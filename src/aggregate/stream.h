@@ -94,10 +94,10 @@ bool stream_schema(struct streams *streams, const struct stream *stream, struct 
 /* Inside a writer job, called when a stream goes; several may be added before streams are used (consumers own tables). */
 void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *db, void *arg,
                 const struct stream *stream, bool force, struct su_err *err), void *arg);
-/* The smallest offset that retention must keep (a detector's checkpoint, a consumer); called on any thread.
- * Several may be set: the smallest counts. */
-void streams_set_floor(struct streams *streams, bool (*floor)(struct sql *db, void *arg,
-                const struct stream *stream, uint64_t *ret, struct su_err *err), void *arg);
+/* The smallest offset that retention must keep (a consumer's position, a checkpoint), UINT64_MAX: any may go.  Several may
+ * be added before streams are used; the least of what they say holds.  Called on any thread with a read connection. */
+typedef bool stream_floor_fn(struct sql *db, void *arg, const struct stream *stream, uint64_t *ret, struct su_err *err);
+void streams_add_floor(struct streams *streams, stream_floor_fn *floor, void *arg);
 /* What a source says of itself ({"state","message","since",…}; takes the reference), shown by stream_json. */
 void stream_status(struct streams *streams, const struct stream *stream, json_t *status);
 

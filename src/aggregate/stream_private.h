@@ -29,8 +29,6 @@ struct live {
 struct stream_hook { bool (*removed)(struct sql *, void *, const struct stream *, bool,
                 struct su_err *); void *arg; };
 
-struct stream_floor { bool (*floor)(struct sql *, void *, const struct stream *, uint64_t *, struct su_err *); void *arg; };
-
 struct streams {
     struct store *store;
     struct logs *logs;
@@ -50,7 +48,7 @@ struct streams {
     _Atomic uint64_t queued_bytes;
     struct stream_hook hooks[STREAM_HOOKS];
     size_t hook_count;
-    struct stream_floor floors[STREAM_HOOKS];
+    struct { stream_floor_fn *floor; void *arg; } floors[STREAM_HOOKS];
     size_t floor_count;
     struct su_thread thread;
     struct su_bus_subscription *subscription;

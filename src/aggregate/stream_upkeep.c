@@ -83,10 +83,11 @@ static bool floor_of(struct streams *streams, const struct stream *stream, uint6
     su_unlock(&streams->lock);
     STORE_READ(streams->store, db);
     for (size_t i = 0; i < count; i++) {
-        uint64_t floor;
+        uint64_t floor = UINT64_MAX;
         if (!streams->floors[i].floor(db, streams->floors[i].arg, stream, &floor, err))
             return false;
-        *ret = floor < *ret ? floor : *ret;
+        if (floor < *ret)
+            *ret = floor;
     }
     return true;
 }

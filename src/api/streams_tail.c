@@ -1,4 +1,5 @@
-/* GET …/tail: messages as they come, from any offset on.  Layer api; workers.
+/* GET …/tail: messages as they come, from any offset on, as server-sent events or by WebSocket.  Layer api; workers, and
+ * for WebSockets the thread "sockets".
  *
  * A follower is an offset.  It reads from the log whenever the stream's topic fires, so that history and what is new
  * are one thing: nothing is sent twice or left out, and a reader that does not read costs nobody but itself: its buffer
@@ -56,6 +57,50 @@ static bool fill(struct request *request, void *state, struct su_buf *out)
 
 static const struct event_source source = {.fill = fill, .close = tailing_free};
 
+/* ------------------------------------------------------------- WebSockets */
+
+struct frame { struct tailing *tailing; struct su_buf missing; size_t count; };
+
+static enum item_verdict add_to_frame(void *arg, const struct item *item, struct su_err *err)
+{
+    struct frame *frame = arg;
+    struct su_buf *out = item->kind == ITEM_MESSAGE ? frame->tailing->out : &frame->missing;
+    if (item->kind == ITEM_MESSAGE ? frame->count++ : out->len)
+        su_buf_addc(out, ',');
+    if (item->kind != ITEM_MESSAGE)
+        item_hole_json(item, out);
+    else if (!item_json(item, streams_body(frame->tailing->stream), out, err))
+        return ITEM_TOO_MUCH;
+    return out->len >= EVENTS_ENOUGH ? ITEM_ENOUGH : ITEM_NEXT;
+}
+
+/* {"items":[…]}, with "missing" and "reset" when there is reason to. */
+static bool fill_frame(struct request *request, void *state, struct su_buf *out)
+{
+    struct frame frame = {state, SU_BUF(EVENTS_MAX), 0};
+    struct tailing *tailing = state;
+    struct su_err err;
+    bool is_end;
+    tailing->out = out;
+    su_buf_adds(out, "{\"items\":[");
+    bool is_read = stream_read_on(&tailing->cursor, &(struct item_taker){add_to_frame, &frame}, &is_end, &err);
+    su_buf_adds(out, "]");
+    if (frame.missing.len)
+        su_buf_addf(out, ",\"missing\":[%s]", su_buf_str(&frame.missing).ptr);
+    if (tailing->is_lost)
+        su_buf_adds(out, ",\"reset\":true");
+    su_buf_adds(out, "}");
+    if (!frame.count && !frame.missing.len && !tailing->is_lost)
+        su_buf_clear(out);
+    tailing->is_lost = false;
+    su_buf_done(&frame.missing);
+    return is_read;
+}
+
+static const struct event_source socket_source = {.fill = fill_frame, .close = tailing_free};
+
+/* ------------------------------------------------------------------ route */
+
 /* After Last-Event-ID, else at ?from=, else at what comes next. */
 static bool start_of(const struct request *request, struct stream *stream, struct tailing *tailing, struct su_err *err)
 {
@@ -86,7 +131,10 @@ static bool start(struct request *request, struct reply *reply, struct su_err *e
         tailing_free(tailing);
         return false;
     }
-    reply_events(request, reply, &source, tailing, stream->topic);
+    if (request_wants_socket(request))
+        reply_socket(request, reply, &socket_source, tailing, stream->topic);
+    else
+        reply_events(request, reply, &source, tailing, stream->topic);
     return true;
 }
 
