@@ -12,7 +12,8 @@ enum { RETRY_MS = 1000 };
 const struct store_migration derived_migrations[] = {
     {"derived", 1,
      /* stopped_version: of the definition that a fault has stopped; 0: none. */
-     "CREATE TABLE derived_positions (stream INTEGER PRIMARY KEY, parent INTEGER NOT NULL, start_us INTEGER NOT NULL, offset INTEGER NOT NULL,"
+     "CREATE TABLE derived_positions (stream INTEGER PRIMARY KEY, parent INTEGER NOT NULL, start_us INTEGER NOT NULL, "
+     "offset INTEGER NOT NULL,"
      "  stopped_version INTEGER NOT NULL DEFAULT 0) STRICT;"
      "CREATE INDEX derived_positions_parent ON derived_positions (parent);"},
     {.module = NULL}};
@@ -22,7 +23,7 @@ struct deriveds {
     struct derived_shared shared;
     struct su_thread thread;
     struct su_bus_subscription *definitions;
-    struct worker **workers;        /* the thread's */
+    struct worker **workers; /* the thread's */
     size_t worker_count;
 };
 
@@ -31,7 +32,8 @@ struct deriveds {
 static bool read_position(struct worker *worker, const struct stream *parent, struct sql *db, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row =
-        sql_query(db, err, "SELECT start_us, offset FROM derived_positions WHERE stream = ?1 AND parent = ?2", sql_int(worker->stream->id), sql_int(parent->id));
+        sql_query(db, err, "SELECT start_us, offset FROM derived_positions WHERE stream = ?1 AND parent = ?2",
+                  sql_int(worker->stream->id), sql_int(parent->id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next == SQL_ERROR)
         return false;
@@ -43,21 +45,27 @@ static bool read_position(struct worker *worker, const struct stream *parent, st
 bool derived_keep_position(struct sql *db, void *arg, const struct stream_appended *appended, struct su_err *err)
 {
     const struct position *position = arg;
-    return sql_run(db, err,
-                   "INSERT INTO derived_positions (stream, parent, start_us, offset) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (stream) DO UPDATE SET "
-                   "parent = excluded.parent, start_us = excluded.start_us, offset = excluded.offset, stopped_version = 0",
-                   sql_int(position->stream), sql_int(position->parent), sql_int(position->start_us), sql_int((int64_t)position->offset));
+    return sql_run(
+        db, err,
+        "INSERT INTO derived_positions (stream, parent, start_us, offset) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (stream) "
+        "DO UPDATE SET "
+        "parent = excluded.parent, start_us = excluded.start_us, offset = excluded.offset, stopped_version = 0",
+        sql_int(position->stream), sql_int(position->parent), sql_int(position->start_us),
+        sql_int((int64_t)position->offset));
 }
 
-struct stopping { int64_t stream, parent, version; };
+struct stopping {
+    int64_t stream, parent, version;
+};
 
 static bool stop_job(struct sql *db, void *arg, struct su_err *err)
 {
     const struct stopping *stopping = arg;
-    return sql_run(db, err,
-                   "INSERT INTO derived_positions (stream, parent, start_us, offset, stopped_version) VALUES (?1, ?2, ?3, 0, ?4) "
-                   "ON CONFLICT (stream) DO UPDATE SET stopped_version = excluded.stopped_version",
-                   sql_int(stopping->stream), sql_int(stopping->parent), sql_int(INT64_MIN), sql_int(stopping->version));
+    return sql_run(
+        db, err,
+        "INSERT INTO derived_positions (stream, parent, start_us, offset, stopped_version) VALUES (?1, ?2, ?3, 0, ?4) "
+        "ON CONFLICT (stream) DO UPDATE SET stopped_version = excluded.stopped_version",
+        sql_int(stopping->stream), sql_int(stopping->parent), sql_int(INT64_MIN), sql_int(stopping->version));
 }
 
 static bool removed(struct sql *db, void *arg, const struct stream *stream, bool force, struct su_err *err)
@@ -69,7 +77,8 @@ static bool floor_of(struct sql *db, void *arg, const struct stream *stream, uin
 {
     int64_t least;
     if (!sql_get_int(db, INT64_MAX, &least, err,
-                     "SELECT coalesce(min(offset), 9223372036854775807) FROM derived_positions WHERE parent = ?1 AND stopped_version = 0 AND start_us > ?2",
+                     "SELECT coalesce(min(offset), 9223372036854775807) FROM derived_positions WHERE parent = ?1 AND "
+                     "stopped_version = 0 AND start_us > ?2",
                      sql_int(stream->id), sql_int(INT64_MIN)))
         return false;
     *ret = least == INT64_MAX ? UINT64_MAX : (uint64_t)least;
@@ -135,7 +144,8 @@ static bool is_lasting(const struct su_err *why)
 {
     if (why->slug && (strcmp(why->slug, "backpressure") == 0 || strcmp(why->slug, "rate-limited") == 0))
         return false;
-    return why->code == SU_INVALID || why->code == SU_NOT_FOUND || why->code == SU_LIMIT || why->code == SU_TIMEOUT || why->code == SU_DENIED;
+    return why->code == SU_INVALID || why->code == SU_NOT_FOUND || why->code == SU_LIMIT || why->code == SU_TIMEOUT ||
+           why->code == SU_DENIED;
 }
 
 static void stop(struct worker *worker, const struct su_err *why)
@@ -199,7 +209,11 @@ static void run_worker(struct worker *worker)
 
 /* -------------------------------------------------------------- the thread */
 
-struct gathering { struct deriveds *deriveds; struct worker **workers; size_t count, capacity; };
+struct gathering {
+    struct deriveds *deriveds;
+    struct worker **workers;
+    size_t count, capacity;
+};
 
 static struct worker *find_worker(struct deriveds *deriveds, const struct stream *stream)
 {
@@ -300,11 +314,13 @@ static void run(void *arg)
     }
 }
 
-bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options, struct deriveds **ret, struct su_err *err)
+bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options,
+                   struct deriveds **ret, struct su_err *err)
 {
     struct deriveds *deriveds = su_alloc(sizeof *deriveds);
     deriveds->streams = streams;
-    deriveds->shared = (struct derived_shared){.streams = streams, .tables = tables, .bus = streams_bus(streams), .has_changed = true};
+    deriveds->shared =
+        (struct derived_shared){.streams = streams, .tables = tables, .bus = streams_bus(streams), .has_changed = true};
     if (options)
         deriveds->shared.options = *options;
     su_lock_init(&deriveds->shared.lock);

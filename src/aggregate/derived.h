@@ -16,11 +16,11 @@
 
 /* What "source" of kind "derived" says. Born as {0}. */
 struct derived_definition {
-    char *from, *sql;               /* sql NULL: by aggregates */
+    char *from, *sql; /* sql NULL: by aggregates */
     char *every, *slide;
-    struct window_spec window;      /* without the parent's delay */
+    struct window_spec window; /* without the parent's delay */
     struct rollup_spec rollup;
-    json_t *objects;                /* list of names, or NULL */
+    json_t *objects; /* list of names, or NULL */
 };
 void derived_definition_done(struct derived_definition *definition);
 #define DERIVED_AUTO SU_CLEANUP(derived_definition_done)
@@ -29,9 +29,13 @@ bool derived_definition_read(const json_t *source, struct derived_definition *re
 bool derived_definition_check(const json_t *source, struct su_err *err);
 
 struct deriveds;
-struct deriveds_options { int64_t query_ms; size_t query_memory_bytes; };
+struct deriveds_options {
+    int64_t query_ms;
+    size_t query_memory_bytes;
+};
 extern const struct store_migration derived_migrations[];
 /* tables may be NULL: joins with objects are refused then.  Registers itself with streams_on_delete and
  * streams_add_floor (the smallest offset of a parent that a derived stream, not stopped, still needs). */
-bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options, struct deriveds **ret, struct su_err *err);
+bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options,
+                   struct deriveds **ret, struct su_err *err);
 void deriveds_close(struct deriveds *deriveds);

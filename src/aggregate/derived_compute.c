@@ -8,7 +8,13 @@
 
 #include "value.h"
 
-enum { BATCH_ROWS = 20000, BATCH_BYTES = 8 << 20, WINDOWS_PER_TURN = 256, ROWS_PER_WINDOW = 100000, BODY_MAX = 4 << 20 };
+enum {
+    BATCH_ROWS = 20000,
+    BATCH_BYTES = 8 << 20,
+    WINDOWS_PER_TURN = 256,
+    ROWS_PER_WINDOW = 100000,
+    BODY_MAX = 4 << 20
+};
 
 struct emitting {
     struct worker *worker;
@@ -17,12 +23,13 @@ struct emitting {
     struct stream_writer *writer;
     struct window_spec window;
     struct su_buf body, key;
-    int64_t end_us;                 /* of the last window since the last commit; INT64_MIN: none */
+    int64_t end_us; /* of the last window since the last commit; INT64_MIN: none */
 };
 
 /* -------------------------------------------------------------------- rows */
 
-static void add_member(struct emitting *emitting, struct block_builder *builder, struct su_str name, const struct block_value *value)
+static void add_member(struct emitting *emitting, struct block_builder *builder, struct su_str name,
+                       const struct block_value *value)
 {
     struct su_buf *body = &emitting->body;
     if (!value->kind)
@@ -59,11 +66,19 @@ static void add_member(struct emitting *emitting, struct block_builder *builder,
 static void add_key_part(struct su_buf *key, const struct block_value *value)
 {
     switch (value->kind) {
-    case BLOCK_INT: su_buf_addf(key, "%lld", (long long)value->integer); break;
-    case BLOCK_FLOAT: su_json_add_number(key, value->number); break;
-    case BLOCK_BOOL: su_buf_adds(key, value->integer ? "true" : "false"); break;
+    case BLOCK_INT:
+        su_buf_addf(key, "%lld", (long long)value->integer);
+        break;
+    case BLOCK_FLOAT:
+        su_json_add_number(key, value->number);
+        break;
+    case BLOCK_BOOL:
+        su_buf_adds(key, value->integer ? "true" : "false");
+        break;
     case BLOCK_TEXT:
-    case BLOCK_JSON: su_buf_add(key, value->text.ptr, value->text.len); break;
+    case BLOCK_JSON:
+        su_buf_add(key, value->text.ptr, value->text.len);
+        break;
     }
 }
 
@@ -96,7 +111,8 @@ static bool commit(struct emitting *emitting, int64_t start_us, struct su_err *e
     struct position position = {worker->stream->id, emitting->parent->id, start_us, 0};
     struct stream_appended appended;
     bool is_found;
-    if (!log_find_time(streams_logs(streams), emitting->db, emitting->parent->log, start_us, &position.offset, &is_found, err))
+    if (!log_find_time(streams_logs(streams), emitting->db, emitting->parent->log, start_us, &position.offset,
+                       &is_found, err))
         return false;
     if (emitting->end_us != INT64_MIN && !stream_writer_punctuate(emitting->writer, emitting->end_us, err))
         return false;
@@ -108,7 +124,10 @@ static bool commit(struct emitting *emitting, int64_t start_us, struct su_err *e
     return true;
 }
 
-static int64_t slide_of(const struct window_spec *window) { return window->slide_us ? window->slide_us : window->every_us; }
+static int64_t slide_of(const struct window_spec *window)
+{
+    return window->slide_us ? window->slide_us : window->every_us;
+}
 
 /* After a window: commits when the batch is large enough. */
 static bool window_is_done(struct emitting *emitting, int64_t start_us, int64_t end_us, struct su_err *err)
@@ -156,18 +175,20 @@ static bool compute_rollup(struct emitting *emitting, int64_t last_us, struct su
 {
     const struct worker *worker = emitting->worker;
     const struct panes_range range = {worker->start_us, last_us + 1, false};
-    return panes_read(streams_logs(worker->deriveds->streams), emitting->db, emitting->parent->log, &emitting->window, &worker->definition.rollup, NULL,
-                      &range, add_pane, emitting, NULL, err);
+    return panes_read(streams_logs(worker->deriveds->streams), emitting->db, emitting->parent->log, &emitting->window,
+                      &worker->definition.rollup, NULL, &range, add_pane, emitting, NULL, err);
 }
 
 /* --------------------------------------------------------------------- SQL */
 
 static bool time_of(const struct block_value *value, int64_t *ret, struct su_err *err)
 {
-    struct value text = value->kind == BLOCK_TEXT ? value_of_string(value->text.ptr, value->text.len) : (struct value){.class = VALUE_NULL};
+    struct value text = value->kind == BLOCK_TEXT ? value_of_string(value->text.ptr, value->text.len)
+                                                  : (struct value){.class = VALUE_NULL};
     *ret = value->kind == BLOCK_INT ? value->integer : text.integer;
     return value->kind == BLOCK_INT || text.class == VALUE_DATETIME ||
-           su_fail_field(err, SU_INVALID, "sql", "sql: the column _time must hold times (RFC 3339, or microseconds since 1970)");
+           su_fail_field(err, SU_INVALID, "sql",
+                         "sql: the column _time must hold times (RFC 3339, or microseconds since 1970)");
 }
 
 static bool add_answer_row(struct emitting *emitting, struct query *query, int64_t end_us, struct su_err *err)
@@ -194,10 +215,16 @@ static bool add_answer(struct emitting *emitting, const struct window *window, s
 {
     struct worker *worker = emitting->worker;
     const struct log_range range = window_range(window);
-    const struct question question = {
-        .tenant = worker->stream->tenant, .sql = worker->definition.sql, .stream = emitting->parent, .window = &range, .objects = worker->definition.objects,
-        .has_objects = true, .has_streams = true, .rows_max = ROWS_PER_WINDOW, .time_ms = worker->deriveds->options.query_ms,
-        .memory_bytes = worker->deriveds->options.query_memory_bytes};
+    const struct question question = {.tenant = worker->stream->tenant,
+                                      .sql = worker->definition.sql,
+                                      .stream = emitting->parent,
+                                      .window = &range,
+                                      .objects = worker->definition.objects,
+                                      .has_objects = true,
+                                      .has_streams = true,
+                                      .rows_max = ROWS_PER_WINDOW,
+                                      .time_ms = worker->deriveds->options.query_ms,
+                                      .memory_bytes = worker->deriveds->options.query_memory_bytes};
     QUESTION_AUTO struct asking *asking = NULL;
     if (!question_ask(worker->deriveds->streams, worker->deriveds->tables, &question, &asking, err))
         return false;
@@ -219,7 +246,8 @@ static bool compute_sql(struct emitting *emitting, int64_t *last_us, bool *ret_m
     for (int count = 0;; count++) {
         struct window window;
         bool is_found;
-        if (!window_next(logs, emitting->db, emitting->parent->log, &emitting->window, start_us, 0, &window, &is_found, err))
+        if (!window_next(logs, emitting->db, emitting->parent->log, &emitting->window, start_us, 0, &window, &is_found,
+                         err))
             return false;
         if (!is_found || window.start_us > *last_us)
             return true;
@@ -246,7 +274,8 @@ static bool compute(struct emitting *emitting, bool *ret_more, struct su_err *er
     int64_t last_us = panes_last_closed(&emitting->window, high_us);
     if (last_us == INT64_MIN || (worker->start_us != INT64_MIN && last_us < worker->start_us))
         return true;
-    if (worker->definition.sql ? !compute_sql(emitting, &last_us, ret_more, err) : !compute_rollup(emitting, last_us, err))
+    if (worker->definition.sql ? !compute_sql(emitting, &last_us, ret_more, err)
+                               : !compute_rollup(emitting, last_us, err))
         return false;
     emitting->end_us = last_us + emitting->window.every_us;
     return commit(emitting, last_us + slide_of(&emitting->window), err);
@@ -254,8 +283,13 @@ static bool compute(struct emitting *emitting, bool *ret_more, struct su_err *er
 
 bool derived_compute(struct worker *worker, struct stream *parent, struct sql *db, bool *ret_more, struct su_err *err)
 {
-    struct emitting emitting = {.worker = worker, .parent = parent, .db = db, .window = worker->definition.window, .end_us = INT64_MIN,
-                                .body = SU_BUF(BODY_MAX), .key = SU_BUF(4096)};
+    struct emitting emitting = {.worker = worker,
+                                .parent = parent,
+                                .db = db,
+                                .window = worker->definition.window,
+                                .end_us = INT64_MIN,
+                                .body = SU_BUF(BODY_MAX),
+                                .key = SU_BUF(4096)};
     emitting.window.delay_us = parent->delay_us;
     if (!stream_writer_open(worker->deriveds->streams, worker->stream, &emitting.writer, err))
         return false;

@@ -11,7 +11,7 @@ struct derived_shared {
     struct tables *tables;
     struct su_bus *bus;
     struct deriveds_options options;
-    struct su_lock lock;            /* the two below, and is_due of workers */
+    struct su_lock lock; /* the two below, and is_due of workers */
     bool is_closing, has_changed;
 };
 
@@ -21,18 +21,22 @@ struct worker {
     struct stream *stream;
     struct derived_definition definition;
     struct su_bus_subscription *subscription;
-    char *topic;                    /* of the parent */
-    int64_t parent_id;              /* whose windows start_us counts; 0: not looked up yet */
-    int64_t start_us;               /* the next window starts here or later; INT64_MIN: with the log */
+    char *topic;       /* of the parent */
+    int64_t parent_id; /* whose windows start_us counts; 0: not looked up yet */
+    int64_t start_us;  /* the next window starts here or later; INT64_MIN: with the log */
     bool is_due, is_stopped;
-    int64_t retry_ms;               /* monotonic; 0: not waiting */
+    int64_t retry_ms; /* monotonic; 0: not waiting */
     const char *state;
     char *message, since[SU_TIME_TEXT];
 };
 
-struct position { int64_t stream, parent, start_us; uint64_t offset; };
+struct position {
+    int64_t stream, parent, start_us;
+    uint64_t offset;
+};
 /* stream_commit.also; arg: struct position. */
 bool derived_keep_position(struct sql *db, void *arg, const struct stream_appended *appended, struct su_err *err);
 
-/* derived_compute.c: computes windows that are closed, appends their rows and commits. *ret_more: stopped at a batch. */
+/* derived_compute.c: computes windows that are closed, appends their rows and commits. *ret_more: stopped at a batch.
+ */
 bool derived_compute(struct worker *worker, struct stream *parent, struct sql *db, bool *ret_more, struct su_err *err);

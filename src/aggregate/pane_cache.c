@@ -8,14 +8,19 @@
 
 enum { ENTRIES_MAX = 256 };
 
-struct kept { int64_t start_us; uint64_t rows; char *text; size_t len; };
+struct kept {
+    int64_t start_us;
+    uint64_t rows;
+    char *text;
+    size_t len;
+};
 struct entry {
     char *key;
     size_t key_len;
-    int64_t from_us, to_us;         /* starts in here are known */
-    struct kept *items;             /* by start */
+    int64_t from_us, to_us; /* starts in here are known */
+    struct kept *items;     /* by start */
     size_t count, capacity;
-    uint64_t bytes, used;           /* used: when it was asked for, by a counter */
+    uint64_t bytes, used; /* used: when it was asked for, by a counter */
 };
 struct pane_cache {
     struct su_lock lock;
@@ -70,8 +75,8 @@ static struct entry *find(struct pane_cache *cache, struct su_str key)
     return NULL;
 }
 
-void pane_cache_find(struct pane_cache *cache, struct su_str key, int64_t from_us, int64_t to_us, struct su_buf *ret, int64_t *ret_to_us,
-                     uint64_t *ret_count)
+void pane_cache_find(struct pane_cache *cache, struct su_str key, int64_t from_us, int64_t to_us, struct su_buf *ret,
+                     int64_t *ret_to_us, uint64_t *ret_count)
 {
     SU_LOCKED(&cache->lock);
     struct entry *entry = find(cache, key);
@@ -91,7 +96,8 @@ static void drop_oldest(struct pane_cache *cache, const struct entry *but)
 {
     size_t oldest = cache->count;
     for (size_t i = 0; i < cache->count; i++)
-        if (&cache->entries[i] != but && (oldest == cache->count || cache->entries[i].used < cache->entries[oldest].used))
+        if (&cache->entries[i] != but &&
+            (oldest == cache->count || cache->entries[i].used < cache->entries[oldest].used))
             oldest = i;
     if (oldest < cache->count)
         drop(cache, oldest);
@@ -101,7 +107,7 @@ static struct entry *entry_for(struct pane_cache *cache, struct su_str key, int6
 {
     struct entry *entry = find(cache, key);
     if (entry && entry->to_us != from_us) {
-        empty(cache, entry);        /* not what comes next: begin anew */
+        empty(cache, entry); /* not what comes next: begin anew */
         entry->from_us = from_us;
     }
     if (entry)
@@ -109,11 +115,13 @@ static struct entry *entry_for(struct pane_cache *cache, struct su_str key, int6
     if (cache->count == ENTRIES_MAX)
         drop_oldest(cache, NULL);
     entry = &cache->entries[cache->count++];
-    *entry = (struct entry){.key = su_strndup(key.ptr, key.len), .key_len = key.len, .from_us = from_us, .used = ++cache->clock};
+    *entry = (struct entry){
+        .key = su_strndup(key.ptr, key.len), .key_len = key.len, .from_us = from_us, .used = ++cache->clock};
     return entry;
 }
 
-void pane_cache_add(struct pane_cache *cache, struct su_str key, int64_t from_us, int64_t to_us, const struct pane_text *texts, size_t count)
+void pane_cache_add(struct pane_cache *cache, struct su_str key, int64_t from_us, int64_t to_us,
+                    const struct pane_text *texts, size_t count)
 {
     SU_LOCKED(&cache->lock);
     uint64_t more = 0;
@@ -131,8 +139,8 @@ void pane_cache_add(struct pane_cache *cache, struct su_str key, int64_t from_us
             entry->capacity = entry->capacity ? 2 * entry->capacity : 16;
             entry->items = su_realloc(entry->items, entry->capacity * sizeof *entry->items);
         }
-        entry->items[entry->count++] =
-            (struct kept){texts[i].start_us, texts[i].rows, su_strndup(texts[i].text.ptr, texts[i].text.len), texts[i].text.len};
+        entry->items[entry->count++] = (struct kept){
+            texts[i].start_us, texts[i].rows, su_strndup(texts[i].text.ptr, texts[i].text.len), texts[i].text.len};
     }
     entry->to_us = to_us;
     entry->bytes += more;

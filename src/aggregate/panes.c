@@ -18,7 +18,7 @@ struct reading {
     const struct panes_range *range;
     int64_t slide_us, span_us, high_us;
     struct rollup *rollup;
-    struct open_pane **open;        /* by start */
+    struct open_pane **open; /* by start */
     size_t open_count;
     struct rollup_pane *spare;
     pane_fn *each;
@@ -35,7 +35,10 @@ static int64_t plus(int64_t a, int64_t b)
     return b > 0 ? INT64_MAX : INT64_MIN;
 }
 
-static int64_t slide_of(const struct window_spec *window) { return window->slide_us ? window->slide_us : window->every_us; }
+static int64_t slide_of(const struct window_spec *window)
+{
+    return window->slide_us ? window->slide_us : window->every_us;
+}
 
 /* The largest multiple of slide that is ≤ time. */
 static int64_t floor_to(int64_t time, int64_t slide)
@@ -97,8 +100,8 @@ static void drop_first(struct reading *reading)
 static bool give_first(struct reading *reading, bool is_closed, struct su_err *err)
 {
     struct open_pane *open = reading->open[0];
-    struct pane pane = {open->start_us, plus(open->start_us, reading->window->every_us), is_closed, reading->rollup, open->groups,
-                        rollup_finish(reading->rollup, open->groups)};
+    struct pane pane = {open->start_us, plus(open->start_us, reading->window->every_us), is_closed, reading->rollup,
+                        open->groups,   rollup_finish(reading->rollup, open->groups)};
     bool is_wanted = pane.rows > 0 && (is_closed || reading->range->with_open);
     bool goes_on = !is_wanted || reading->each(reading->arg, &pane, err);
     drop_first(reading);
@@ -126,7 +129,8 @@ static bool take_whole(struct reading *reading, uint32_t count, bool *ret_done, 
     int64_t start = floor_to(low, reading->slide_us);
     *ret_done = false;
     if (reading->slide_us != reading->window->every_us || high >= plus(start, reading->window->every_us) ||
-        reading->high_us >= plus(start, reading->span_us) || start < reading->range->start_from_us || start >= reading->range->start_to_us)
+        reading->high_us >= plus(start, reading->span_us) || start < reading->range->start_from_us ||
+        start >= reading->range->start_to_us)
         return true;
     struct open_pane *pane;
     *ret_done = true;
@@ -144,7 +148,8 @@ static bool pick_row(struct reading *reading, uint32_t row, struct su_err *err)
         first = open;
     if (first < reading->range->start_from_us)
         first = panes_start(reading->window, reading->range->start_from_us);
-    for (int64_t start = first; start <= last && start < reading->range->start_to_us; start = plus(start, reading->slide_us)) {
+    for (int64_t start = first; start <= last && start < reading->range->start_to_us;
+         start = plus(start, reading->slide_us)) {
         struct open_pane *pane;
         if (!find_open(reading, start, &pane, err))
             return false;
@@ -164,9 +169,11 @@ static bool take_picked(struct reading *reading, struct su_err *err)
     return true;
 }
 
-static bool read_chunk(struct reading *reading, const struct block *block, bool is_new, uint32_t from, uint32_t count, struct su_err *err)
+static bool read_chunk(struct reading *reading, const struct block *block, bool is_new, uint32_t from, uint32_t count,
+                       struct su_err *err)
 {
-    const struct block_column *time = block_role_column(block, BLOCK_TIME), *flag = block_role_column(block, BLOCK_FLAG);
+    const struct block_column *time = block_role_column(block, BLOCK_TIME),
+                              *flag = block_role_column(block, BLOCK_FLAG);
     bool is_done = false;
     if (!rollup_chunk(reading->rollup, block, is_new, from, count, err))
         return false;
@@ -197,7 +204,8 @@ static bool read_piece(struct reading *reading, const struct log_piece *piece, s
 }
 
 /* Offsets that can matter: from where event time reaches the first window to where the last one is closed. */
-static bool find_range(struct logs *logs, struct sql *db, int64_t log, const struct reading *reading, struct log_range *ret, struct su_err *err)
+static bool find_range(struct logs *logs, struct sql *db, int64_t log, const struct reading *reading,
+                       struct log_range *ret, struct su_err *err)
 {
     const struct panes_range *range = reading->range;
     bool is_found = true;
@@ -205,7 +213,8 @@ static bool find_range(struct logs *logs, struct sql *db, int64_t log, const str
     *ret = (struct log_range){0, 0, INT64_MIN, INT64_MAX};
     if (!log_end(db, log, &ret->to, &high_us, err))
         return false;
-    if (range->start_from_us != INT64_MIN && !log_find_time(logs, db, log, range->start_from_us, &ret->from, &is_found, err))
+    if (range->start_from_us != INT64_MIN &&
+        !log_find_time(logs, db, log, range->start_from_us, &ret->from, &is_found, err))
         return false;
     if (!is_found)
         ret->from = ret->to;
@@ -226,8 +235,11 @@ static bool read_all(struct reading *reading, struct log_reader *reader, struct 
         struct log_piece piece = {0};
         struct su_err why;
         switch (log_read_next(reader, &piece, &why)) {
-        case LOG_END: return true;
-        case LOG_ERROR: *err = why; return false;
+        case LOG_END:
+            return true;
+        case LOG_ERROR:
+            *err = why;
+            return false;
         case LOG_DAMAGED:
             su_buf_addf(damage, "messages %llu to %llu can't be read: %s. ", (unsigned long long)piece.damaged_from,
                         (unsigned long long)piece.damaged_to, why.message);
@@ -252,13 +264,18 @@ static void end_reading(struct reading *reading)
     free(reading);
 }
 
-bool panes_read(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *window, const struct rollup_spec *spec,
-                const struct rollup_limits *limits, const struct panes_range *range, pane_fn *each, void *arg, char **ret_damage,
-                struct su_err *err)
+bool panes_read(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *window,
+                const struct rollup_spec *spec, const struct rollup_limits *limits, const struct panes_range *range,
+                pane_fn *each, void *arg, char **ret_damage, struct su_err *err)
 {
     struct reading *reading = su_alloc(sizeof *reading);
-    *reading = (struct reading){.window = window, .range = range, .slide_us = slide_of(window), .span_us = plus(window->every_us, window->delay_us),
-                                .high_us = INT64_MIN, .each = each, .arg = arg};
+    *reading = (struct reading){.window = window,
+                                .range = range,
+                                .slide_us = slide_of(window),
+                                .span_us = plus(window->every_us, window->delay_us),
+                                .high_us = INT64_MIN,
+                                .each = each,
+                                .arg = arg};
     reading->open = su_alloc(OPEN_MAX * sizeof(struct open_pane *));
     reading->rollup = rollup_new(spec, window->every_us, limits);
     SU_AUTO_BUF struct su_buf damage = SU_BUF(4096);
@@ -266,7 +283,8 @@ bool panes_read(struct logs *logs, struct sql *db, int64_t log, const struct win
     struct log_range offsets;
     bool is_read = find_range(logs, db, log, reading, &offsets, err);
     if (is_read && offsets.from < offsets.to)
-        is_read = log_read(logs, db, log, &offsets, &reader, err) && read_all(reading, reader, &damage, err) && give_closed(reading, err);
+        is_read = log_read(logs, db, log, &offsets, &reader, err) && read_all(reading, reader, &damage, err) &&
+                  give_closed(reading, err);
     while (is_read && reading->open_count)
         is_read = give_first(reading, false, err);
     end_reading(reading);

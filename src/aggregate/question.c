@@ -11,7 +11,7 @@ struct stream_table {
     struct asking *asking;
     struct stream *stream;
     struct log_range range;
-    json_t *schema;                 /* what the fields' names borrow from */
+    json_t *schema; /* what the fields' names borrow from */
     struct relation_field *fields;
     size_t field_count;
 };
@@ -22,13 +22,16 @@ struct asking {
     const struct question *question;
     struct sql *db;
     struct query *query;
-    int64_t window_us;              /* of the range: for rate() */
+    int64_t window_us; /* of the range: for rate() */
     struct su_buf damage;
 };
 
 /* ------------------------------------------------------------------- scans */
 
-struct stream_scan { struct stream_table *table; struct log_reader *reader; };
+struct stream_scan {
+    struct stream_table *table;
+    struct log_reader *reader;
+};
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -39,11 +42,13 @@ static bool scan_stream(void *arg, const struct query_bounds *bounds, void **ret
 {
     struct stream_table *table = arg;
     struct log_range range = {most(table->range.from, bounds->from), least(table->range.to, bounds->to),
-                              later(table->range.time_from_us, bounds->time_from_us), earlier(table->range.time_to_us, bounds->time_to_us)};
+                              later(table->range.time_from_us, bounds->time_from_us),
+                              earlier(table->range.time_to_us, bounds->time_to_us)};
     struct stream_scan *scan = su_alloc(sizeof *scan);
     scan->table = table;
     if (range.from < range.to && range.time_from_us < range.time_to_us &&
-        !log_read(streams_logs(table->asking->streams), table->asking->db, table->stream->log, &range, &scan->reader, err)) {
+        !log_read(streams_logs(table->asking->streams), table->asking->db, table->stream->log, &range, &scan->reader,
+                  err)) {
         free(scan);
         return false;
     }
@@ -58,12 +63,18 @@ static enum query_next next_of_stream(void *arg, struct query_piece *ret, struct
         struct log_piece piece = {0};
         struct su_err why;
         switch (log_read_next(scan->reader, &piece, &why)) {
-        case LOG_BLOCK: *ret = (struct query_piece){piece.block, piece.from, piece.to}; return QUERY_ROW;
-        case LOG_END: return QUERY_DONE;
-        case LOG_ERROR: *err = why; return QUERY_ERROR;
+        case LOG_BLOCK:
+            *ret = (struct query_piece){piece.block, piece.from, piece.to};
+            return QUERY_ROW;
+        case LOG_END:
+            return QUERY_DONE;
+        case LOG_ERROR:
+            *err = why;
+            return QUERY_ERROR;
         case LOG_DAMAGED:
-            su_buf_addf(&scan->table->asking->damage, "%s: messages %llu to %llu can't be read: %s. ", scan->table->stream->name,
-                        (unsigned long long)piece.damaged_from, (unsigned long long)piece.damaged_to, why.message);
+            su_buf_addf(&scan->table->asking->damage, "%s: messages %llu to %llu can't be read: %s. ",
+                        scan->table->stream->name, (unsigned long long)piece.damaged_from,
+                        (unsigned long long)piece.damaged_to, why.message);
             break;
         }
     }
@@ -90,7 +101,11 @@ static void close_stream(void *arg)
 
 static enum block_kind kind_of(const char *name)
 {
-    static const char *const names[] = {[BLOCK_INT] = "int", [BLOCK_FLOAT] = "float", [BLOCK_BOOL] = "bool", [BLOCK_TEXT] = "text", [BLOCK_JSON] = "json"};
+    static const char *const names[] = {[BLOCK_INT] = "int",
+                                        [BLOCK_FLOAT] = "float",
+                                        [BLOCK_BOOL] = "bool",
+                                        [BLOCK_TEXT] = "text",
+                                        [BLOCK_JSON] = "json"};
     for (enum block_kind kind = BLOCK_INT; kind <= BLOCK_JSON; kind++)
         if (strcmp(names[kind], name) == 0)
             return kind;
@@ -113,7 +128,8 @@ static bool read_fields(struct stream_table *table, struct su_err *err)
     json_t *list = json_object_get(table->schema, "fields"), *item;
     size_t at;
     table->fields = su_alloc((json_array_size(list) + 1) * sizeof *table->fields);
-    json_array_foreach(list, at, item) {
+    json_array_foreach(list, at, item)
+    {
         struct su_str name = su_str_of(su_json_string(item, "name", ""));
         enum block_kind kind = kind_of(su_json_string(item, "kind", "text"));
         table->fields[table->field_count++] = (struct relation_field){name, path_of(name, kind), kind};
@@ -128,7 +144,8 @@ static bool range_of(struct stream_table *table, struct su_err *err)
     uint64_t last_ms;
     if (question->window)
         table->range = *question->window;
-    else if (!stream_range(asking->streams, table->stream, asking->db, question->from, question->to, question->last, &table->range, err))
+    else if (!stream_range(asking->streams, table->stream, asking->db, question->from, question->to, question->last,
+                           &table->range, err))
         return false;
     if (question->last && su_str_duration_ms(su_str_of(question->last), &last_ms))
         asking->window_us = (int64_t)last_ms * 1000;
@@ -147,14 +164,23 @@ static bool stream_as_table(struct asking *asking, struct stream *stream, struct
         close_stream(table);
         return false;
     }
-    *ret = (struct query_table){table->fields, table->field_count, true, table->range.time_from_us, table->range.time_to_us, table,
-                                scan_stream, next_of_stream, end_scan, close_stream};
+    *ret = (struct query_table){table->fields,
+                                table->field_count,
+                                true,
+                                table->range.time_from_us,
+                                table->range.time_to_us,
+                                table,
+                                scan_stream,
+                                next_of_stream,
+                                end_scan,
+                                close_stream};
     return true;
 }
 
 static bool fail_unknown(const struct question *question, const char *name, struct su_err *err)
 {
-    su_fail_field(err, SU_NOT_FOUND, "sql", "sql: there is no stream or object \"%.200s\" that may be asked here", name);
+    su_fail_field(err, SU_NOT_FOUND, "sql", "sql: there is no stream or object \"%.200s\" that may be asked here",
+                  name);
     if (question->stream)
         return su_hint(err, "the stream is \"%.120s\"; objects must be listed in `objects`", question->stream->name);
     return su_hint(err, "names are exact; quote those that hold / or .: \"nfl/week1.csv\"");
@@ -178,14 +204,19 @@ static bool resolve(void *arg, const char *name, struct query_table *ret, struct
 
 /* ------------------------------------------------------------------ asking */
 
-bool question_ask(struct streams *streams, struct tables *tables, const struct question *question, struct asking **ret, struct su_err *err)
+bool question_ask(struct streams *streams, struct tables *tables, const struct question *question, struct asking **ret,
+                  struct su_err *err)
 {
     struct asking *asking = su_alloc(sizeof *asking);
     *asking = (struct asking){.streams = streams, .tables = tables, .question = question, .damage = SU_BUF(4096)};
     asking->db = store_reader(streams_store(streams));
-    const struct query_options options = {
-        .arg = asking, .resolve = resolve, .window_us = &asking->window_us, .time_ms = question->time_ms, .memory_bytes = question->memory_bytes,
-        .rows_max = question->rows_max, .bytes_max = question->bytes_max};
+    const struct query_options options = {.arg = asking,
+                                          .resolve = resolve,
+                                          .window_us = &asking->window_us,
+                                          .time_ms = question->time_ms,
+                                          .memory_bytes = question->memory_bytes,
+                                          .rows_max = question->rows_max,
+                                          .bytes_max = question->bytes_max};
     if (!query_open(&options, su_str_of(question->sql), &asking->query, err)) {
         question_close(asking);
         return false;

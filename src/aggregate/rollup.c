@@ -11,23 +11,28 @@
 
 enum { GROUPS_MAX = 100000 };
 static const uint64_t values_standard = 4u << 20;
-static const double exact_max = 9007199254740992.0;     /* 2^53: whole numbers up to here are exact as doubles */
+static const double exact_max = 9007199254740992.0; /* 2^53: whole numbers up to here are exact as doubles */
 
 /* What a field's aggregates need of its values. */
 enum need { NEED_SUM = 1, NEED_RANGE = 2, NEED_SPREAD = 4, NEED_VALUES = 8, NEED_FIRST = 16, NEED_LAST = 32 };
 
 /* One group's numbers of one field. */
 struct cell {
-    uint64_t count;             /* not null */
+    uint64_t count; /* not null */
     uint64_t numbers;
-    int64_t whole;              /* sum of whole numbers; */
-    double part;                /* of the others, and what whole could not hold */
+    int64_t whole; /* sum of whole numbers; */
+    double part;   /* of the others, and what whole could not hold */
     int64_t int_min, int_max;
-    double part_min, part_max;  /* of those that are not whole */
+    double part_min, part_max; /* of those that are not whole */
     bool has_int, has_part;
 };
-struct spread { double mean, squares; uint64_t count; };
-struct ends { struct block_value first, last; };
+struct spread {
+    double mean, squares;
+    uint64_t count;
+};
+struct ends {
+    struct block_value first, last;
+};
 
 /* A field in the current chunk. */
 enum form { FORM_ABSENT, FORM_INTS, FORM_FLOATS, FORM_CODED, FORM_TEXTS, FORM_OTHER };
@@ -36,8 +41,8 @@ struct lane {
     unsigned needs;
     const struct block_column *column;
     enum form form;
-    double *of_code;            /* numbers of the dictionary's texts; NaN: not a number */
-    bool is_decoded, is_exact;  /* exact: ints hold the numbers, else floats */
+    double *of_code;           /* numbers of the dictionary's texts; NaN: not a number */
+    bool is_decoded, is_exact; /* exact: ints hold the numbers, else floats */
     int64_t ints[ROLLUP_CHUNK];
     double floats[ROLLUP_CHUNK];
     uint32_t codes[ROLLUP_CHUNK];
@@ -53,29 +58,32 @@ struct rollup {
     struct groups *groups;
     struct lane *lanes;
     size_t lane_count;
-    int lane_of[ROLLUP_AGGREGATES_MAX];     /* −1: none */
+    int lane_of[ROLLUP_AGGREGATES_MAX]; /* −1: none */
     const struct block *block;
     uint32_t from, count;
     uint32_t group_of[ROLLUP_CHUNK], all[ROLLUP_CHUNK];
 };
 
-struct kept { double value; uint32_t group; };
+struct kept {
+    double value;
+    uint32_t group;
+};
 struct pane_lane {
     struct cell *cells;
     struct spread *spreads;
     struct ends *ends;
-    uint32_t *last_row;         /* in the chunk; UINT32_MAX: none */
+    uint32_t *last_row; /* in the chunk; UINT32_MAX: none */
     struct kept *kept;
     uint64_t kept_count, kept_capacity;
-    double *sorted;             /* kept, group by group, once finished */
-    uint64_t *begins;           /* by group, where its values are */
+    double *sorted;   /* kept, group by group, once finished */
+    uint64_t *begins; /* by group, where its values are */
 };
 struct rollup_pane {
     const struct rollup *rollup;
-    uint32_t capacity;          /* groups that there is room for */
-    uint64_t *rows;             /* by group */
+    uint32_t capacity; /* groups that there is room for */
+    uint64_t *rows;    /* by group */
     struct pane_lane *lanes;
-    uint32_t *order;            /* groups with rows, by key */
+    uint32_t *order; /* groups with rows, by key */
     uint32_t order_count;
 };
 
@@ -86,16 +94,23 @@ static unsigned needs_of(enum rollup_function function)
     switch (function) {
     case ROLLUP_SUM:
     case ROLLUP_AVG:
-    case ROLLUP_RATE: return NEED_SUM;
+    case ROLLUP_RATE:
+        return NEED_SUM;
     case ROLLUP_MIN:
-    case ROLLUP_MAX: return NEED_RANGE;
+    case ROLLUP_MAX:
+        return NEED_RANGE;
     case ROLLUP_STDDEV:
-    case ROLLUP_VARIANCE: return NEED_SPREAD;
-    case ROLLUP_PERCENTILE: return NEED_VALUES;
-    case ROLLUP_FIRST: return NEED_FIRST;
-    case ROLLUP_LAST: return NEED_LAST;
+    case ROLLUP_VARIANCE:
+        return NEED_SPREAD;
+    case ROLLUP_PERCENTILE:
+        return NEED_VALUES;
+    case ROLLUP_FIRST:
+        return NEED_FIRST;
+    case ROLLUP_LAST:
+        return NEED_LAST;
     case ROLLUP_COUNT:
-    case ROLLUP_FUNCTION_COUNT: break;
+    case ROLLUP_FUNCTION_COUNT:
+        break;
     }
     return 0;
 }
@@ -260,9 +275,15 @@ static void begin_lane(struct lane *lane, const struct block *block)
         return;
     switch (lane->column->kind) {
     case BLOCK_INT:
-    case BLOCK_BOOL: lane->form = FORM_INTS; break;
-    case BLOCK_FLOAT: lane->form = FORM_FLOATS; break;
-    case BLOCK_JSON: lane->form = FORM_OTHER; break;
+    case BLOCK_BOOL:
+        lane->form = FORM_INTS;
+        break;
+    case BLOCK_FLOAT:
+        lane->form = FORM_FLOATS;
+        break;
+    case BLOCK_JSON:
+        lane->form = FORM_OTHER;
+        break;
     case BLOCK_TEXT: {
         uint32_t count = block_dictionary_count(lane->column);
         lane->form = count ? FORM_CODED : FORM_TEXTS;
@@ -288,14 +309,17 @@ static void decode(struct lane *lane, uint32_t from, uint32_t count)
     lane->is_decoded = true;
     lane->is_exact = lane->form == FORM_INTS;
     for (uint32_t i = 0; i < count; i++)
-        lane->is_there[i] = lane->form != FORM_ABSENT && !(lane->column->has_nulls && block_is_null(lane->column, from + i));
+        lane->is_there[i] =
+            lane->form != FORM_ABSENT && !(lane->column->has_nulls && block_is_null(lane->column, from + i));
     switch (lane->form) {
     case FORM_INTS:
         block_ints(lane->column, from, count, lane->ints);
         memcpy(lane->is_number, lane->is_there, count);
         lane->all_numbers = !lane->column->has_nulls;
         return;
-    case FORM_FLOATS: block_floats(lane->column, from, count, lane->floats); break;
+    case FORM_FLOATS:
+        block_floats(lane->column, from, count, lane->floats);
+        break;
     case FORM_CODED:
         block_codes(lane->column, from, count, lane->codes);
         for (uint32_t i = 0; i < count; i++)
@@ -314,7 +338,8 @@ static void decode(struct lane *lane, uint32_t from, uint32_t count)
     set_numbers(lane, count);
 }
 
-bool rollup_chunk(struct rollup *rollup, const struct block *block, bool is_new, uint32_t from, uint32_t count, struct su_err *err)
+bool rollup_chunk(struct rollup *rollup, const struct block *block, bool is_new, uint32_t from, uint32_t count,
+                  struct su_err *err)
 {
     rollup->block = block;
     rollup->from = from;
@@ -356,7 +381,10 @@ static void range_part(struct cell *cell, double value)
 }
 
 /* Whole numbers are counted as such, however their block holds them: so sealing changes no answer. */
-static bool is_whole(double value) { return value >= -exact_max && value <= exact_max && (double)(int64_t)value == value; }
+static bool is_whole(double value)
+{
+    return value >= -exact_max && value <= exact_max && (double)(int64_t)value == value;
+}
 
 static void add_int(struct cell *cell, unsigned needs, int64_t value)
 {
@@ -380,7 +408,8 @@ static void add_float(struct cell *cell, unsigned needs, double value)
         range_part(cell, value);
 }
 
-static void add_numbers(const struct rollup *rollup, const struct lane *lane, struct cell *cells, const uint32_t *picked, uint32_t count)
+static void add_numbers(const struct rollup *rollup, const struct lane *lane, struct cell *cells,
+                        const uint32_t *picked, uint32_t count)
 {
     const uint32_t *group_of = rollup->group_of;
     unsigned needs = lane->needs;
@@ -398,9 +427,13 @@ static void add_numbers(const struct rollup *rollup, const struct lane *lane, st
         }
 }
 
-static double number_in(const struct lane *lane, uint32_t row) { return lane->is_exact ? (double)lane->ints[row] : lane->floats[row]; }
+static double number_in(const struct lane *lane, uint32_t row)
+{
+    return lane->is_exact ? (double)lane->ints[row] : lane->floats[row];
+}
 
-static void add_spread(const struct rollup *rollup, const struct lane *lane, struct spread *spreads, const uint32_t *picked, uint32_t count)
+static void add_spread(const struct rollup *rollup, const struct lane *lane, struct spread *spreads,
+                       const uint32_t *picked, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (!lane->is_number[picked[i]])
@@ -412,8 +445,8 @@ static void add_spread(const struct rollup *rollup, const struct lane *lane, str
     }
 }
 
-static bool keep_values(const struct rollup *rollup, const struct lane *lane, struct pane_lane *pane, const uint32_t *picked, uint32_t count,
-                        struct su_err *err)
+static bool keep_values(const struct rollup *rollup, const struct lane *lane, struct pane_lane *pane,
+                        const uint32_t *picked, uint32_t count, struct su_err *err)
 {
     if (pane->kept_count + count > pane->kept_capacity) {
         pane->kept_capacity = pane->kept_capacity ? 2 * pane->kept_capacity : 4 * ROLLUP_CHUNK;
@@ -424,8 +457,8 @@ static bool keep_values(const struct rollup *rollup, const struct lane *lane, st
             pane->kept[pane->kept_count++] = (struct kept){number_in(lane, picked[i]), rollup->group_of[picked[i]]};
     if (pane->kept_count <= rollup->values_max)
         return true;
-    su_fail_field(err, SU_LIMIT, "aggregates", "percentiles of \"%.128s\": more than %llu values in one window", lane->path.ptr,
-                  (unsigned long long)rollup->values_max);
+    su_fail_field(err, SU_LIMIT, "aggregates", "percentiles of \"%.128s\": more than %llu values in one window",
+                  lane->path.ptr, (unsigned long long)rollup->values_max);
     return su_hint(err, "take shorter windows");
 }
 
@@ -437,7 +470,8 @@ static struct block_value copy_of(const struct lane *lane, uint32_t row)
     return value;
 }
 
-static void add_ends(const struct rollup *rollup, const struct lane *lane, struct pane_lane *pane, const uint32_t *picked, uint32_t count)
+static void add_ends(const struct rollup *rollup, const struct lane *lane, struct pane_lane *pane,
+                     const uint32_t *picked, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = picked[i], group = rollup->group_of[row];
@@ -458,7 +492,8 @@ static void add_ends(const struct rollup *rollup, const struct lane *lane, struc
     }
 }
 
-static bool take_lane(struct rollup *rollup, struct lane *lane, struct pane_lane *pane, const uint32_t *picked, uint32_t count, struct su_err *err)
+static bool take_lane(struct rollup *rollup, struct lane *lane, struct pane_lane *pane, const uint32_t *picked,
+                      uint32_t count, struct su_err *err)
 {
     if (!lane->is_decoded)
         decode(lane, rollup->from, rollup->count);
@@ -475,7 +510,8 @@ static bool take_lane(struct rollup *rollup, struct lane *lane, struct pane_lane
     return !(lane->needs & NEED_VALUES) || keep_values(rollup, lane, pane, picked, count, err);
 }
 
-bool rollup_take(struct rollup *rollup, struct rollup_pane *pane, const uint32_t *picked, uint32_t count, struct su_err *err)
+bool rollup_take(struct rollup *rollup, struct rollup_pane *pane, const uint32_t *picked, uint32_t count,
+                 struct su_err *err)
 {
     if (!picked) {
         picked = rollup->all;
@@ -490,10 +526,11 @@ bool rollup_take(struct rollup *rollup, struct rollup_pane *pane, const uint32_t
     return true;
 }
 
-bool rollup_add(struct rollup *rollup, struct rollup_pane *pane, const struct block *block, uint32_t from, uint32_t to, int64_t start_us,
-                int64_t end_us, struct su_err *err)
+bool rollup_add(struct rollup *rollup, struct rollup_pane *pane, const struct block *block, uint32_t from, uint32_t to,
+                int64_t start_us, int64_t end_us, struct su_err *err)
 {
-    const struct block_column *time = block_role_column(block, BLOCK_TIME), *flag = block_role_column(block, BLOCK_FLAG);
+    const struct block_column *time = block_role_column(block, BLOCK_TIME),
+                              *flag = block_role_column(block, BLOCK_FLAG);
     bool is_within = !time || (block->min_us >= start_us && block->max_us < end_us);
     for (uint32_t at = from; at < to; at += ROLLUP_CHUNK) {
         int64_t times[ROLLUP_CHUNK], flags[ROLLUP_CHUNK];
@@ -516,7 +553,9 @@ bool rollup_add(struct rollup *rollup, struct rollup_pane *pane, const struct bl
 
 /* --------------------------------------------------------------- the answer */
 
-struct sorting { const struct groups *groups; };
+struct sorting {
+    const struct groups *groups;
+};
 
 static int by_key(const void *a, const void *b, void *arg)
 {
@@ -576,21 +615,31 @@ static struct block_value extreme(const struct cell *cell, bool is_max)
     return float_value(part);
 }
 
-static struct block_value of_cell(const struct rollup *rollup, const struct rollup_aggregate *aggregate, const struct cell *cell)
+static struct block_value of_cell(const struct rollup *rollup, const struct rollup_aggregate *aggregate,
+                                  const struct cell *cell)
 {
     switch (aggregate->function) {
-    case ROLLUP_COUNT: return int_value((int64_t)cell->count);
-    case ROLLUP_SUM: return cell->numbers == 0 ? (struct block_value){0} : cell->part != 0 ? float_value(total(cell)) : int_value(cell->whole);
-    case ROLLUP_AVG: return cell->numbers ? float_value(total(cell) / (double)cell->numbers) : (struct block_value){0};
-    case ROLLUP_RATE: return float_value(total(cell) * 1e6 / (double)rollup->window_us);
-    case ROLLUP_MIN: return extreme(cell, false);
-    case ROLLUP_MAX: return extreme(cell, true);
+    case ROLLUP_COUNT:
+        return int_value((int64_t)cell->count);
+    case ROLLUP_SUM:
+        return cell->numbers == 0 ? (struct block_value){0}
+               : cell->part != 0  ? float_value(total(cell))
+                                  : int_value(cell->whole);
+    case ROLLUP_AVG:
+        return cell->numbers ? float_value(total(cell) / (double)cell->numbers) : (struct block_value){0};
+    case ROLLUP_RATE:
+        return float_value(total(cell) * 1e6 / (double)rollup->window_us);
+    case ROLLUP_MIN:
+        return extreme(cell, false);
+    case ROLLUP_MAX:
+        return extreme(cell, true);
     case ROLLUP_STDDEV:
     case ROLLUP_VARIANCE:
     case ROLLUP_PERCENTILE:
     case ROLLUP_FIRST:
     case ROLLUP_LAST:
-    case ROLLUP_FUNCTION_COUNT: break;
+    case ROLLUP_FUNCTION_COUNT:
+        break;
     }
     return (struct block_value){0};
 }
@@ -600,8 +649,9 @@ struct block_value rollup_value(const struct rollup *rollup, const struct rollup
     const struct rollup_aggregate *aggregate = &rollup->spec->aggregates[at];
     uint32_t group = pane->order[row];
     if (rollup->lane_of[at] < 0)
-        return aggregate->function == ROLLUP_RATE ? float_value((double)pane->rows[group] * 1e6 / (double)rollup->window_us)
-                                                  : int_value((int64_t)pane->rows[group]);
+        return aggregate->function == ROLLUP_RATE
+                   ? float_value((double)pane->rows[group] * 1e6 / (double)rollup->window_us)
+                   : int_value((int64_t)pane->rows[group]);
     const struct pane_lane *lane = &pane->lanes[rollup->lane_of[at]];
     if (aggregate->function == ROLLUP_STDDEV || aggregate->function == ROLLUP_VARIANCE) {
         const struct spread *spread = &lane->spreads[group];
@@ -610,7 +660,8 @@ struct block_value rollup_value(const struct rollup *rollup, const struct rollup
     }
     if (aggregate->function == ROLLUP_PERCENTILE) {
         uint64_t from = lane->begins[group], count = lane->begins[group + 1] - from;
-        return count ? float_value(block_percentile(lane->sorted + from, count, aggregate->percent)) : (struct block_value){0};
+        return count ? float_value(block_percentile(lane->sorted + from, count, aggregate->percent))
+                     : (struct block_value){0};
     }
     if (aggregate->function == ROLLUP_FIRST)
         return lane->ends[group].first;

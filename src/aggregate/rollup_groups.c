@@ -10,14 +10,16 @@
 enum { UNKNOWN = UINT32_MAX };
 
 /* Open addressing over numbers of items; slots hold number + 1. */
-struct table { uint32_t *slots, mask; };
+struct table {
+    uint32_t *slots, mask;
+};
 
 struct interned {
     struct block_value *values;
     uint64_t *hashes;
     uint32_t count, capacity, null_id;
     struct table table;
-    const struct block_column *column;      /* in the current block */
+    const struct block_column *column; /* in the current block */
     uint32_t *of_code, code_count, code_capacity;
 };
 
@@ -26,26 +28,31 @@ struct groups {
     size_t by_count;
     uint32_t max, count, capacity;
     struct interned columns[ROLLUP_KEYS_MAX];
-    uint32_t *tuples;                       /* by_count numbers a group, when by_count > 1 */
+    uint32_t *tuples; /* by_count numbers a group, when by_count > 1 */
     struct table table;
     uint32_t ids[ROLLUP_KEYS_MAX][ROLLUP_CHUNK];
 };
 
 const struct block_column *rollup_column(const struct block *block, struct su_str path)
 {
-    static const struct { struct su_str suffix; enum block_kind kind; } kinds[] = {{{":bool", 5}, BLOCK_BOOL}, {{":json", 5}, BLOCK_JSON}};
+    static const struct {
+        struct su_str suffix;
+        enum block_kind kind;
+    } kinds[] = {{{":bool", 5}, BLOCK_BOOL}, {{":json", 5}, BLOCK_JSON}};
     if (su_str_equal(path, SU_STR("_key")))
         return block_role_column(block, BLOCK_KEY);
     const struct block_column *column = block_field_column(block, path, 0);
     for (size_t i = 0; i < SU_COUNT(kinds) && !column; i++)
         if (su_str_ends(path, kinds[i].suffix))
-            column = block_field_column(block, (struct su_str){path.ptr, path.len - kinds[i].suffix.len}, kinds[i].kind);
+            column =
+                block_field_column(block, (struct su_str){path.ptr, path.len - kinds[i].suffix.len}, kinds[i].kind);
     return column;
 }
 
 /* ----------------------------------------------------------------- tables */
 
-static void table_grow(struct table *table, uint32_t count, uint64_t (*hash_of)(const void *arg, uint32_t at), const void *arg)
+static void table_grow(struct table *table, uint32_t count, uint64_t (*hash_of)(const void *arg, uint32_t at),
+                       const void *arg)
 {
     if (table->slots && (uint64_t)count * 2 <= table->mask)
         return;
@@ -75,15 +82,18 @@ static uint64_t mix(uint64_t value)
 static uint64_t hash_of(const struct block_value *value)
 {
     switch (value->kind) {
-    case BLOCK_INT: return mix((uint64_t)value->integer);
-    case BLOCK_BOOL: return mix((uint64_t)value->integer + 0x5bd1e995);
+    case BLOCK_INT:
+        return mix((uint64_t)value->integer);
+    case BLOCK_BOOL:
+        return mix((uint64_t)value->integer + 0x5bd1e995);
     case BLOCK_FLOAT: {
         uint64_t bits;
         memcpy(&bits, &value->number, sizeof bits);
         return mix(bits);
     }
     case BLOCK_TEXT:
-    case BLOCK_JSON: return su_hash64(value->text.ptr, value->text.len);
+    case BLOCK_JSON:
+        return su_hash64(value->text.ptr, value->text.len);
     }
     return 0;
 }
@@ -94,10 +104,13 @@ static bool is_same(const struct block_value *a, const struct block_value *b)
         return false;
     switch (a->kind) {
     case BLOCK_INT:
-    case BLOCK_BOOL: return a->integer == b->integer;
-    case BLOCK_FLOAT: return memcmp(&a->number, &b->number, sizeof a->number) == 0;
+    case BLOCK_BOOL:
+        return a->integer == b->integer;
+    case BLOCK_FLOAT:
+        return memcmp(&a->number, &b->number, sizeof a->number) == 0;
     case BLOCK_TEXT:
-    case BLOCK_JSON: return su_str_equal(a->text, b->text);
+    case BLOCK_JSON:
+        return su_str_equal(a->text, b->text);
     }
     return true;
 }
@@ -156,8 +169,8 @@ static void ids_of_codes(struct interned *interned, uint32_t from, uint32_t coun
             continue;
         }
         if (interned->of_code[code] == UNKNOWN)
-            interned->of_code[code] =
-                intern(interned, (struct block_value){.kind = BLOCK_TEXT, .text = block_dictionary(interned->column, code)});
+            interned->of_code[code] = intern(
+                interned, (struct block_value){.kind = BLOCK_TEXT, .text = block_dictionary(interned->column, code)});
         ret[i] = interned->of_code[code];
     }
 }
@@ -165,7 +178,8 @@ static void ids_of_codes(struct interned *interned, uint32_t from, uint32_t coun
 /* A whole number is the same key whether its block holds it as a float or not. */
 static struct block_value canonical(struct block_value value)
 {
-    if (value.kind == BLOCK_FLOAT && value.number >= -9e15 && value.number <= 9e15 && (double)(int64_t)value.number == value.number)
+    if (value.kind == BLOCK_FLOAT && value.number >= -9e15 && value.number <= 9e15 &&
+        (double)(int64_t)value.number == value.number)
         return (struct block_value){.kind = BLOCK_INT, .integer = (int64_t)value.number};
     if (value.kind == BLOCK_JSON)
         value.kind = BLOCK_TEXT;
@@ -228,7 +242,10 @@ void groups_free(struct groups *groups)
     free(groups);
 }
 
-uint32_t groups_count(const struct groups *groups) { return groups->by_count == 1 ? groups->columns[0].count : groups->count; }
+uint32_t groups_count(const struct groups *groups)
+{
+    return groups->by_count == 1 ? groups->columns[0].count : groups->count;
+}
 
 static uint64_t tuple_hash(const void *arg, uint32_t at)
 {
@@ -272,7 +289,8 @@ static void combine(struct groups *groups, uint32_t count, uint32_t *ret)
     }
 }
 
-bool groups_of(struct groups *groups, const struct block *block, bool is_new, uint32_t from, uint32_t count, uint32_t *ret, struct su_err *err)
+bool groups_of(struct groups *groups, const struct block *block, bool is_new, uint32_t from, uint32_t count,
+               uint32_t *ret, struct su_err *err)
 {
     for (size_t i = 0; i < groups->by_count && is_new; i++)
         begin_block(&groups->columns[i], block, su_str_of(groups->by[i]));
@@ -300,11 +318,14 @@ struct block_value groups_key(const struct groups *groups, uint32_t group, size_
 static int rank(const struct block_value *value)
 {
     switch (value->kind) {
-    case BLOCK_BOOL: return 1;
+    case BLOCK_BOOL:
+        return 1;
     case BLOCK_INT:
-    case BLOCK_FLOAT: return 2;
+    case BLOCK_FLOAT:
+        return 2;
     case BLOCK_TEXT:
-    case BLOCK_JSON: return 3;
+    case BLOCK_JSON:
+        return 3;
     }
     return 0;
 }
@@ -320,7 +341,8 @@ static int compare_values(const struct block_value *a, const struct block_value 
     }
     if (a->kind != BLOCK_FLOAT && b->kind != BLOCK_FLOAT)
         return (a->integer > b->integer) - (a->integer < b->integer);
-    double x = a->kind == BLOCK_FLOAT ? a->number : (double)a->integer, y = b->kind == BLOCK_FLOAT ? b->number : (double)b->integer;
+    double x = a->kind == BLOCK_FLOAT ? a->number : (double)a->integer,
+           y = b->kind == BLOCK_FLOAT ? b->number : (double)b->integer;
     return (x > y) - (x < y);
 }
 

@@ -7,13 +7,20 @@
 
 enum { PATH_MAX_BYTES = 512, NAME_MAX_BYTES = 600 };
 
-static const struct { const char *name; enum rollup_function function; double percent; bool may_be_empty, has_percent; } functions[] = {
-    {"count", ROLLUP_COUNT, 0, true, false}, {"sum", ROLLUP_SUM, 0, false, false}, {"avg", ROLLUP_AVG, 0, false, false},
-    {"min", ROLLUP_MIN, 0, false, false}, {"max", ROLLUP_MAX, 0, false, false}, {"stddev", ROLLUP_STDDEV, 0, false, false},
+static const struct {
+    const char *name;
+    enum rollup_function function;
+    double percent;
+    bool may_be_empty, has_percent;
+} functions[] = {
+    {"count", ROLLUP_COUNT, 0, true, false},        {"sum", ROLLUP_SUM, 0, false, false},
+    {"avg", ROLLUP_AVG, 0, false, false},           {"min", ROLLUP_MIN, 0, false, false},
+    {"max", ROLLUP_MAX, 0, false, false},           {"stddev", ROLLUP_STDDEV, 0, false, false},
     {"variance", ROLLUP_VARIANCE, 0, false, false}, {"median", ROLLUP_PERCENTILE, 50, false, false},
-    {"p50", ROLLUP_PERCENTILE, 50, false, false}, {"p95", ROLLUP_PERCENTILE, 95, false, false},
-    {"p99", ROLLUP_PERCENTILE, 99, false, false}, {"percentile", ROLLUP_PERCENTILE, 0, false, true},
-    {"first", ROLLUP_FIRST, 0, false, false}, {"last", ROLLUP_LAST, 0, false, false}, {"rate", ROLLUP_RATE, 0, true, false},
+    {"p50", ROLLUP_PERCENTILE, 50, false, false},   {"p95", ROLLUP_PERCENTILE, 95, false, false},
+    {"p99", ROLLUP_PERCENTILE, 99, false, false},   {"percentile", ROLLUP_PERCENTILE, 0, false, true},
+    {"first", ROLLUP_FIRST, 0, false, false},       {"last", ROLLUP_LAST, 0, false, false},
+    {"rate", ROLLUP_RATE, 0, true, false},
 };
 
 void rollup_spec_done(struct rollup_spec *spec)
@@ -30,7 +37,8 @@ void rollup_spec_done(struct rollup_spec *spec)
 static bool check_path(const char *what, struct su_str path, struct su_err *err)
 {
     if (path.len == 0 || path.len > PATH_MAX_BYTES)
-        return su_fail_field(err, SU_INVALID, what, "%s: a field's path must have 1..%d bytes, has %zu", what, PATH_MAX_BYTES, path.len);
+        return su_fail_field(err, SU_INVALID, what, "%s: a field's path must have 1..%d bytes, has %zu", what,
+                             PATH_MAX_BYTES, path.len);
     return su_utf8_valid(path) || su_fail_field(err, SU_INVALID, what, "%s: a field's path must be UTF-8", what);
 }
 
@@ -50,8 +58,10 @@ bool rollup_spec_by(struct rollup_spec *spec, struct su_str path, struct su_err 
 
 static bool fail_form(struct su_str text, struct su_err *err)
 {
-    su_fail_field(err, SU_INVALID, "aggregates", "aggregates: \"%.*s\" must be like sum(field)", (int)(text.len < 64 ? text.len : 64), text.ptr);
-    return su_hint(err, "count, sum, avg, min, max, stddev, variance, p50, p95, p99, percentile(field, p), first, last, rate");
+    su_fail_field(err, SU_INVALID, "aggregates", "aggregates: \"%.*s\" must be like sum(field)",
+                  (int)(text.len < 64 ? text.len : 64), text.ptr);
+    return su_hint(
+        err, "count, sum, avg, min, max, stddev, variance, p50, p95, p99, percentile(field, p), first, last, rate");
 }
 
 /* The name before the bracket, as a row of functions. */
@@ -62,8 +72,10 @@ static bool find_function(struct su_str name, size_t *ret, struct su_err *err)
             *ret = i;
             return true;
         }
-    su_fail_field(err, SU_INVALID, "aggregates", "aggregates: there is no function \"%.*s\"", (int)(name.len < 64 ? name.len : 64), name.ptr);
-    return su_hint(err, "count, sum, avg, min, max, stddev, variance, p50, p95, p99, percentile(field, p), first, last, rate");
+    su_fail_field(err, SU_INVALID, "aggregates", "aggregates: there is no function \"%.*s\"",
+                  (int)(name.len < 64 ? name.len : 64), name.ptr);
+    return su_hint(
+        err, "count, sum, avg, min, max, stddev, variance, p50, p95, p99, percentile(field, p), first, last, rate");
 }
 
 /* "lat, 99.9": the number after the last comma. */
@@ -81,7 +93,8 @@ static bool take_percent(struct su_str *inner, double *ret, struct su_err *err)
         *ret = strtod(number, &end);
     }
     if (end == number || *end != '\0' || !(*ret >= 0 && *ret <= 100))
-        return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: percentile(field, p): p must be a number from 0 to 100");
+        return su_fail_field(err, SU_INVALID, "aggregates",
+                             "aggregates: percentile(field, p): p must be a number from 0 to 100");
     *inner = su_str_trim((struct su_str){inner->ptr, at - 1});
     return true;
 }
@@ -114,12 +127,14 @@ bool rollup_spec_add(struct rollup_spec *spec, const char *name, struct su_str t
         return false;
     bool is_empty = inner.len == 0 || su_str_equal(inner, SU_STR("*"));
     if (is_empty && !functions[row].may_be_empty)
-        return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: %s() needs a field: %s(field)", functions[row].name, functions[row].name);
+        return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: %s() needs a field: %s(field)",
+                             functions[row].name, functions[row].name);
     if (!is_empty && !check_path("aggregates", inner, err))
         return false;
     SU_AUTO_FREE char *own = name ? su_strdup(name) : su_strndup(text.ptr, text.len);
     if (strlen(own) == 0 || strlen(own) > NAME_MAX_BYTES || !su_utf8_valid(su_str_of(own)))
-        return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: a name must be 1..%d bytes of UTF-8", NAME_MAX_BYTES);
+        return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: a name must be 1..%d bytes of UTF-8",
+                             NAME_MAX_BYTES);
     if (is_name_taken(spec, own))
         return su_fail_field(err, SU_INVALID, "aggregates", "aggregates: \"%.128s\" stands there twice", own);
     made.name = su_take(own);

@@ -14,7 +14,8 @@ bool answer_format_read(const struct request *request, enum answer_format *ret, 
             *ret = (enum answer_format)i;
             return true;
         }
-    return !given || su_fail_field(err, SU_INVALID, "format", "format: must be json, ndjson or csv, was \"%.32s\"", given);
+    return !given ||
+           su_fail_field(err, SU_INVALID, "format", "format: must be json, ndjson or csv, was \"%.32s\"", given);
 }
 
 void answer_init(struct answer *answer, enum answer_format format, size_t bytes_max)
@@ -61,9 +62,15 @@ static void add_value(struct answer *answer, const struct block_value *value)
 {
     struct su_buf *out = &answer->text;
     switch (value->kind) {
-    case BLOCK_INT: su_buf_addf(out, "%lld", (long long)value->integer); return;
-    case BLOCK_BOOL: su_buf_adds(out, value->integer ? "true" : "false"); return;
-    case BLOCK_FLOAT: su_json_add_number(out, value->number); return;
+    case BLOCK_INT:
+        su_buf_addf(out, "%lld", (long long)value->integer);
+        return;
+    case BLOCK_BOOL:
+        su_buf_adds(out, value->integer ? "true" : "false");
+        return;
+    case BLOCK_FLOAT:
+        su_json_add_number(out, value->number);
+        return;
     case BLOCK_TEXT:
     case BLOCK_JSON:
         if (answer->format == ANSWER_CSV)
@@ -118,7 +125,12 @@ void answer_add_text(struct answer *answer, struct su_str text, uint64_t rows)
 
 static void add_columns(const struct answer *answer, struct su_buf *out)
 {
-    static const char *const kinds[] = {"null", [BLOCK_INT] = "int", [BLOCK_FLOAT] = "float", [BLOCK_BOOL] = "bool", [BLOCK_TEXT] = "text", [BLOCK_JSON] = "text"};
+    static const char *const kinds[] = {"null",
+                                        [BLOCK_INT] = "int",
+                                        [BLOCK_FLOAT] = "float",
+                                        [BLOCK_BOOL] = "bool",
+                                        [BLOCK_TEXT] = "text",
+                                        [BLOCK_JSON] = "text"};
     su_buf_adds(out, "{\"columns\":[");
     for (size_t i = 0; i < answer->columns; i++) {
         su_buf_adds(out, i ? "," : "");
@@ -144,7 +156,8 @@ static void add_head(const struct answer *answer, struct su_buf *out)
 
 void answer_reply(struct answer *answer, struct reply *reply, json_t *more)
 {
-    static const char *const types[ANSWER_FORMAT_COUNT] = {"application/json", "application/x-ndjson", "text/csv; charset=utf-8"};
+    static const char *const types[ANSWER_FORMAT_COUNT] = {"application/json", "application/x-ndjson",
+                                                           "text/csv; charset=utf-8"};
     SU_AUTO_JSON json_t *rest = more;
     struct su_err err;
     SU_AUTO_BUF struct su_buf out = SU_BUF(answer->text.max + (4u << 20));

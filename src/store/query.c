@@ -44,14 +44,16 @@ static bool is_readable(const struct query *query, const char *table, const char
     return false;
 }
 
-static int authorize(void *arg, int action, const char *first, const char *second, const char *schema, const char *inner)
+static int authorize(void *arg, int action, const char *first, const char *second, const char *schema,
+                     const char *inner)
 {
     struct query *query = arg;
     if (query->is_declaring)
         return SQLITE_OK;
     switch (action) {
     case SQLITE_SELECT:
-    case SQLITE_RECURSIVE: return SQLITE_OK;
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
     case SQLITE_READ:
         if (is_readable(query, first, second))
             return SQLITE_OK;
@@ -62,7 +64,9 @@ static int authorize(void *arg, int action, const char *first, const char *secon
             return SQLITE_OK;
         refuse(query, "sql: %.64s is not available: an answer depends on the statement and the messages alone", second);
         return SQLITE_DENY;
-    default: refuse(query, "sql: must be one SELECT statement; nothing can be written, attached, set or loaded%.0s", ""); return SQLITE_DENY;
+    default:
+        refuse(query, "sql: must be one SELECT statement; nothing can be written, attached, set or loaded%.0s", "");
+        return SQLITE_DENY;
     }
 }
 
@@ -102,10 +106,12 @@ static int watch(void *arg)
 
 static void set_limits(sqlite3 *handle)
 {
-    static const struct { int which, most; } limits[] = {
-        {SQLITE_LIMIT_LENGTH, QUERY_VALUE_MAX}, {SQLITE_LIMIT_SQL_LENGTH, 1 << 20}, {SQLITE_LIMIT_EXPR_DEPTH, 200},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 50}, {SQLITE_LIMIT_VDBE_OP, 250000}, {SQLITE_LIMIT_ATTACHED, 0},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000}, {SQLITE_LIMIT_VARIABLE_NUMBER, 1}, {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+    static const struct {
+        int which, most;
+    } limits[] = {
+        {SQLITE_LIMIT_LENGTH, QUERY_VALUE_MAX},   {SQLITE_LIMIT_SQL_LENGTH, 1 << 20}, {SQLITE_LIMIT_EXPR_DEPTH, 200},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 50},       {SQLITE_LIMIT_VDBE_OP, 250000},     {SQLITE_LIMIT_ATTACHED, 0},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000}, {SQLITE_LIMIT_VARIABLE_NUMBER, 1},  {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
     };
     for (size_t i = 0; i < SU_COUNT(limits); i++)
@@ -120,9 +126,11 @@ static bool connect_nowhere(struct query *query, struct su_err *err)
     query->vfs.xCurrentTimeInt64 = no_clock;
     /* Listed for as long as the open takes: the connection keeps its address. */
     sqlite3_vfs_register(&query->vfs, 0);
-    int outcome = sqlite3_open_v2(":memory:", &query->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, query->vfs_name);
+    int outcome = sqlite3_open_v2(":memory:", &query->handle,
+                                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, query->vfs_name);
     sqlite3_vfs_unregister(&query->vfs);
-    if (outcome != SQLITE_OK || sqlite3_exec(query->handle, "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0;", NULL, NULL, NULL) != SQLITE_OK)
+    if (outcome != SQLITE_OK || sqlite3_exec(query->handle, "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0;", NULL,
+                                             NULL, NULL) != SQLITE_OK)
         return su_fail(err, SU_INTERNAL, "a query can't begin: %s", sqlite3_errmsg(query->handle));
     set_limits(query->handle);
     sqlite3_db_config(query->handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
@@ -130,7 +138,8 @@ static bool connect_nowhere(struct query *query, struct su_err *err)
     sqlite3_db_config(query->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     if (!query_functions_add(query, err) || !query_text_functions_add(query, err))
         return false;
-    /* SQLite's own tables are connected when first named, which is a write to the authorizer: these two now, others never. */
+    /* SQLite's own tables are connected when first named, which is a write to the authorizer: these two now, others
+     * never. */
     sqlite3_stmt *json = NULL;
     sqlite3_prepare_v2(query->handle, "SELECT 1 FROM json_each, json_tree", -1, &json, NULL);
     sqlite3_finalize(json);
@@ -151,7 +160,8 @@ static bool fail_in_words(struct query *query, struct su_err *err)
     int code = sqlite3_errcode(query->handle);
     const char *words = sqlite3_errmsg(query->handle);
     if (code == SQLITE_TOOBIG)
-        return su_fail_field(err, SU_LIMIT, "sql", "sql: a value or the statement is larger than %d MiB", QUERY_VALUE_MAX >> 20);
+        return su_fail_field(err, SU_LIMIT, "sql", "sql: a value or the statement is larger than %d MiB",
+                             QUERY_VALUE_MAX >> 20);
     if (code == SQLITE_NOMEM)
         return su_fail(err, SU_LIMIT, "the query needs more memory than there is");
     int at = sqlite3_error_offset(query->handle);
@@ -190,10 +200,7 @@ static bool resolve(struct query *query, const char *missing, struct su_err *err
     return true;
 }
 
-static bool is_blank(const char *text)
-{
-    return text[strspn(text, " \t\r\n;")] == '\0';
-}
+static bool is_blank(const char *text) { return text[strspn(text, " \t\r\n;")] == '\0'; }
 
 /* What follows the first statement may be comments, nothing else. */
 static bool ends_here(struct query *query, const char *tail)
@@ -285,8 +292,14 @@ void query_close(struct query *query)
 
 /* ------------------------------------------------------------------ rows */
 
-size_t query_columns(const struct query *query) { return query->statement ? (size_t)sqlite3_column_count(query->statement) : 0; }
-const char *query_column(const struct query *query, size_t column) { return sqlite3_column_name(query->statement, (int)column); }
+size_t query_columns(const struct query *query)
+{
+    return query->statement ? (size_t)sqlite3_column_count(query->statement) : 0;
+}
+const char *query_column(const struct query *query, size_t column)
+{
+    return sqlite3_column_name(query->statement, (int)column);
+}
 size_t query_tables(const struct query *query) { return query->relation_count; }
 const char *query_table(const struct query *query, size_t table) { return query->relations[table]->name; }
 bool query_is_truncated(const struct query *query) { return query->is_truncated; }
@@ -343,13 +356,18 @@ struct block_value query_value(struct query *query, size_t column)
     sqlite3_stmt *statement = query->statement;
     int at = (int)column;
     switch (sqlite3_column_type(statement, at)) {
-    case SQLITE_INTEGER: return (struct block_value){.kind = BLOCK_INT, .integer = sqlite3_column_int64(statement, at)};
-    case SQLITE_FLOAT: return (struct block_value){.kind = BLOCK_FLOAT, .number = sqlite3_column_double(statement, at)};
+    case SQLITE_INTEGER:
+        return (struct block_value){.kind = BLOCK_INT, .integer = sqlite3_column_int64(statement, at)};
+    case SQLITE_FLOAT:
+        return (struct block_value){.kind = BLOCK_FLOAT, .number = sqlite3_column_double(statement, at)};
     case SQLITE_TEXT: {
         const char *text = (const char *)sqlite3_column_text(statement, at);
-        return (struct block_value){.kind = BLOCK_TEXT, .text = {text ? text : "", (size_t)sqlite3_column_bytes(statement, at)}};
+        return (struct block_value){.kind = BLOCK_TEXT,
+                                    .text = {text ? text : "", (size_t)sqlite3_column_bytes(statement, at)}};
     }
-    case SQLITE_BLOB: return (struct block_value){.kind = BLOCK_TEXT, .text = hex_of(query, column)};
-    default: return (struct block_value){0};
+    case SQLITE_BLOB:
+        return (struct block_value){.kind = BLOCK_TEXT, .text = hex_of(query, column)};
+    default:
+        return (struct block_value){0};
     }
 }

@@ -11,15 +11,118 @@
 
 /* Sorted, for bsearch. */
 static const char *const allowed[] = {
-    "->", "->>", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg", "ceil", "ceiling", "char", "coalesce",
-    "cos", "cosh", "count", "cume_dist", "date", "datetime", "degrees", "dense_rank", "exp", "first", "first_value", "floor", "format",
-    "glob", "group_concat", "hex", "ifnull", "iif", "instr", "json", "json_array", "json_array_length", "json_each", "json_extract",
-    "json_group_array", "json_group_object", "json_insert", "json_object", "json_patch", "json_quote", "json_remove", "json_replace",
-    "json_set", "json_tree", "json_type", "json_valid", "julianday", "lag", "last", "last_value", "lead", "length", "like",
-    "likelihood", "likely", "ln", "log", "log10", "log2", "lower", "ltrim", "max", "median", "min", "mod", "nth_value", "ntile",
-    "nullif", "p50", "p95", "p99", "percent_rank", "percentile", "pi", "pow", "power", "printf", "quote", "radians", "rank", "rate",
-    "replace", "round", "row_number", "rtrim", "sign", "sin", "sinh", "sqrt", "stddev", "strftime", "substr", "substring", "sum",
-    "tan", "tanh", "time", "total", "trim", "trunc", "typeof", "unicode", "unixepoch", "unlikely", "upper", "variance", "zeroblob",
+    "->",
+    "->>",
+    "abs",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "avg",
+    "ceil",
+    "ceiling",
+    "char",
+    "coalesce",
+    "cos",
+    "cosh",
+    "count",
+    "cume_dist",
+    "date",
+    "datetime",
+    "degrees",
+    "dense_rank",
+    "exp",
+    "first",
+    "first_value",
+    "floor",
+    "format",
+    "glob",
+    "group_concat",
+    "hex",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array",
+    "json_array_length",
+    "json_each",
+    "json_extract",
+    "json_group_array",
+    "json_group_object",
+    "json_insert",
+    "json_object",
+    "json_patch",
+    "json_quote",
+    "json_remove",
+    "json_replace",
+    "json_set",
+    "json_tree",
+    "json_type",
+    "json_valid",
+    "julianday",
+    "lag",
+    "last",
+    "last_value",
+    "lead",
+    "length",
+    "like",
+    "likelihood",
+    "likely",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "lower",
+    "ltrim",
+    "max",
+    "median",
+    "min",
+    "mod",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "p50",
+    "p95",
+    "p99",
+    "percent_rank",
+    "percentile",
+    "pi",
+    "pow",
+    "power",
+    "printf",
+    "quote",
+    "radians",
+    "rank",
+    "rate",
+    "replace",
+    "round",
+    "row_number",
+    "rtrim",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "stddev",
+    "strftime",
+    "substr",
+    "substring",
+    "sum",
+    "tan",
+    "tanh",
+    "time",
+    "total",
+    "trim",
+    "trunc",
+    "typeof",
+    "unicode",
+    "unixepoch",
+    "unlikely",
+    "upper",
+    "variance",
+    "zeroblob",
 };
 
 static int by_name(const void *key, const void *row) { return sqlite3_stricmp(key, *(const char *const *)row); }
@@ -41,7 +144,10 @@ static bool number_of(sqlite3_value *value, double *ret)
 
 /* ----------------------------------------------------- spread, by Welford */
 
-struct spread { int64_t count; double mean, squares; };
+struct spread {
+    int64_t count;
+    double mean, squares;
+};
 
 static void spread_step(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -70,7 +176,12 @@ static void stddev_end(sqlite3_context *context)
 
 /* ------------------------------------------- percentiles, of all the values */
 
-struct values { double *items; uint64_t count, capacity; double percent; bool is_set, has_failed; };
+struct values {
+    double *items;
+    uint64_t count, capacity;
+    double percent;
+    bool is_set, has_failed;
+};
 
 static void keep(sqlite3_context *context, sqlite3_value *value, double percent)
 {
@@ -122,7 +233,9 @@ static void percentile_end(sqlite3_context *context)
 
 /* --------------------------------------------------------- first and last */
 
-struct held { sqlite3_value *value; };
+struct held {
+    sqlite3_value *value;
+};
 
 static void first_step(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -152,7 +265,9 @@ static void held_end(sqlite3_context *context)
 
 /* ------------------------------------------------------------------- rate */
 
-struct amount { double sum; };
+struct amount {
+    double sum;
+};
 
 static void rate_step(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -168,7 +283,8 @@ static void rate_end(sqlite3_context *context)
     const struct amount *amount = sqlite3_aggregate_context(context, 0);
     int64_t window_us = query->options.window_us ? *query->options.window_us : 0;
     if (window_us <= 0)
-        sqlite3_result_error(context, "rate() is per second of the range asked for: give last, or from and to as times", -1);
+        sqlite3_result_error(context, "rate() is per second of the range asked for: give last, or from and to as times",
+                             -1);
     else
         sqlite3_result_double(context, amount ? amount->sum * 1e6 / (double)window_us : 0);
 }
@@ -181,16 +297,29 @@ static const double half = 50, most = 95, nearly_all = 99;
 
 bool query_functions_add(struct query *query, struct su_err *err)
 {
-    const struct { const char *name; int count; step_fn *step; end_fn *end; const void *data; } rows[] = {
-        {"stddev", 1, spread_step, stddev_end, NULL}, {"variance", 1, spread_step, variance_end, NULL},
-        {"median", 1, named_step, percentile_end, &half}, {"p50", 1, named_step, percentile_end, &half},
-        {"p95", 1, named_step, percentile_end, &most}, {"p99", 1, named_step, percentile_end, &nearly_all},
-        {"percentile", 2, percentile_step, percentile_end, NULL}, {"first", 1, first_step, held_end, NULL},
-        {"last", 1, last_step, held_end, NULL}, {"rate", 1, rate_step, rate_end, query}, {"rate", 0, rate_step, rate_end, query},
+    const struct {
+        const char *name;
+        int count;
+        step_fn *step;
+        end_fn *end;
+        const void *data;
+    } rows[] = {
+        {"stddev", 1, spread_step, stddev_end, NULL},
+        {"variance", 1, spread_step, variance_end, NULL},
+        {"median", 1, named_step, percentile_end, &half},
+        {"p50", 1, named_step, percentile_end, &half},
+        {"p95", 1, named_step, percentile_end, &most},
+        {"p99", 1, named_step, percentile_end, &nearly_all},
+        {"percentile", 2, percentile_step, percentile_end, NULL},
+        {"first", 1, first_step, held_end, NULL},
+        {"last", 1, last_step, held_end, NULL},
+        {"rate", 1, rate_step, rate_end, query},
+        {"rate", 0, rate_step, rate_end, query},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++)
-        if (sqlite3_create_function_v2(query->handle, rows[i].name, rows[i].count, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                       (void *)(uintptr_t)rows[i].data, NULL, rows[i].step, rows[i].end, NULL) != SQLITE_OK)
+        if (sqlite3_create_function_v2(
+                query->handle, rows[i].name, rows[i].count, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                (void *)(uintptr_t)rows[i].data, NULL, rows[i].step, rows[i].end, NULL) != SQLITE_OK)
             return su_fail(err, SU_INTERNAL, "function %s: %s", rows[i].name, sqlite3_errmsg(query->handle));
     return true;
 }

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct spot { uint32_t piece, row; };
+struct spot {
+    uint32_t piece, row;
+};
 struct query_index {
     const struct query_scan *scan;
-    struct spot *spots;             /* from 1 */
+    struct spot *spots; /* from 1 */
     uint32_t *next, *buckets;
     uint32_t count, capacity, mask;
 };
@@ -37,7 +39,7 @@ static uint64_t mix(uint64_t value)
 static uint64_t number_hash(double number)
 {
     uint64_t bits;
-    number = number == 0 ? 0 : number;      /* -0 equals 0 */
+    number = number == 0 ? 0 : number; /* -0 equals 0 */
     memcpy(&bits, &number, sizeof bits);
     return mix(bits);
 }

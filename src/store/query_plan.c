@@ -11,12 +11,18 @@ enum { STREAM_ROWS = 1000000, OBJECT_ROWS = 10000 };
 static char operator_of(unsigned char op)
 {
     switch (op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ: return '=';
-    case SQLITE_INDEX_CONSTRAINT_GT: return '>';
-    case SQLITE_INDEX_CONSTRAINT_GE: return 'g';
-    case SQLITE_INDEX_CONSTRAINT_LT: return '<';
-    case SQLITE_INDEX_CONSTRAINT_LE: return 'l';
-    default: return '\0';
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+        return '=';
+    case SQLITE_INDEX_CONSTRAINT_GT:
+        return '>';
+    case SQLITE_INDEX_CONSTRAINT_GE:
+        return 'g';
+    case SQLITE_INDEX_CONSTRAINT_LT:
+        return '<';
+    case SQLITE_INDEX_CONSTRAINT_LE:
+        return 'l';
+    default:
+        return '\0';
     }
 }
 
@@ -26,10 +32,20 @@ static char bound_of(const struct relation *relation, int column)
     if (column < 0)
         return 'o';
     switch (relation->columns[column].what) {
-    case QUERY_OFFSET: return 'o';
-    case QUERY_TIME_US: return 't';
-    case QUERY_TIME_TEXT: return 'x';
-    case QUERY_FIELD: case QUERY_ARRIVAL_TEXT: case QUERY_ARRIVAL_US: case QUERY_KEY: case QUERY_ID: case QUERY_HEADERS: case QUERY_BODY: break;
+    case QUERY_OFFSET:
+        return 'o';
+    case QUERY_TIME_US:
+        return 't';
+    case QUERY_TIME_TEXT:
+        return 'x';
+    case QUERY_FIELD:
+    case QUERY_ARRIVAL_TEXT:
+    case QUERY_ARRIVAL_US:
+    case QUERY_KEY:
+    case QUERY_ID:
+    case QUERY_HEADERS:
+    case QUERY_BODY:
+        break;
     }
     return '\0';
 }
@@ -40,7 +56,8 @@ static bool is_hashable(const struct relation *relation, sqlite3_index_info *inf
     if (info->aConstraint[at].op != SQLITE_INDEX_CONSTRAINT_EQ || column < 0)
         return false;
     enum query_what what = relation->columns[column].what;
-    return (what == QUERY_FIELD || what == QUERY_KEY) && sqlite3_stricmp(sqlite3_vtab_collation(info, at), "BINARY") == 0;
+    return (what == QUERY_FIELD || what == QUERY_KEY) &&
+           sqlite3_stricmp(sqlite3_vtab_collation(info, at), "BINARY") == 0;
 }
 
 int relation_plan(const struct relation *relation, sqlite3_index_info *info)
@@ -50,7 +67,8 @@ int relation_plan(const struct relation *relation, sqlite3_index_info *info)
         return SQLITE_NOMEM;
     int used = 0, hashed = -1;
     double rows = relation->table.is_stream ? STREAM_ROWS : OBJECT_ROWS;
-    double lookup_cost = relation->table.is_stream ? STREAM_ROWS / 10.0 : 10, lookup_rows = relation->table.is_stream ? 1000 : 10;
+    double lookup_cost = relation->table.is_stream ? STREAM_ROWS / 10.0 : 10,
+           lookup_rows = relation->table.is_stream ? 1000 : 10;
     for (int i = 0; i < info->nConstraint; i++) {
         char op = operator_of(info->aConstraint[i].op), bound = bound_of(relation, info->aConstraint[i].iColumn);
         bool is_hash = hashed < 0 && !bound && is_hashable(relation, info, i);
@@ -70,7 +88,8 @@ int relation_plan(const struct relation *relation, sqlite3_index_info *info)
     info->needToFreeIdxStr = 1;
     info->estimatedRows = (sqlite3_int64)(is_lookup ? lookup_rows : rows);
     info->estimatedCost = is_lookup ? lookup_cost : rows;
-    info->orderByConsumed = info->nOrderBy == 1 && !info->aOrderBy[0].desc && bound_of(relation, info->aOrderBy[0].iColumn) == 'o';
+    info->orderByConsumed =
+        info->nOrderBy == 1 && !info->aOrderBy[0].desc && bound_of(relation, info->aOrderBy[0].iColumn) == 'o';
     return SQLITE_OK;
 }
 

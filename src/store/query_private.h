@@ -17,10 +17,21 @@ struct query_scan {
 
 /* What a column of a virtual table is. */
 enum query_what {
-    QUERY_FIELD, QUERY_OFFSET, QUERY_TIME_TEXT, QUERY_TIME_US, QUERY_ARRIVAL_TEXT, QUERY_ARRIVAL_US, QUERY_KEY, QUERY_ID,
-    QUERY_HEADERS, QUERY_BODY
+    QUERY_FIELD,
+    QUERY_OFFSET,
+    QUERY_TIME_TEXT,
+    QUERY_TIME_US,
+    QUERY_ARRIVAL_TEXT,
+    QUERY_ARRIVAL_US,
+    QUERY_KEY,
+    QUERY_ID,
+    QUERY_HEADERS,
+    QUERY_BODY
 };
-struct query_column { enum query_what what; uint32_t field; };
+struct query_column {
+    enum query_what what;
+    uint32_t field;
+};
 
 /* A table that was resolved. */
 struct relation {
@@ -29,13 +40,13 @@ struct relation {
     struct query_table table;
     struct query_column *columns;
     int column_count;
-    struct query_scan scans[QUERY_SCANS_MAX + 1];       /* the last one: without bounds */
+    struct query_scan scans[QUERY_SCANS_MAX + 1]; /* the last one: without bounds */
     size_t scan_count;
-    struct query_index **indexes;                       /* by column; made when a join asks a second time */
+    struct query_index **indexes; /* by column; made when a join asks a second time */
 };
 
 struct query {
-    sqlite3_vfs vfs;                    /* the default one, but without a clock */
+    sqlite3_vfs vfs; /* the default one, but without a clock */
     char vfs_name[40];
     sqlite3 *handle;
     sqlite3_stmt *statement;
@@ -43,20 +54,21 @@ struct query {
     char *sql;
     struct relation *relations[QUERY_TABLES_MAX];
     size_t relation_count;
-    struct su_err failed;               /* what stopped it, when has_failed */
-    bool has_failed, is_declaring;      /* declaring: the statement is ours, not the user's */
+    struct su_err failed;          /* what stopped it, when has_failed */
+    bool has_failed, is_declaring; /* declaring: the statement is ours, not the user's */
     int64_t deadline_ns;
     uint64_t rows;
     size_t bytes;
     bool is_truncated;
-    char **hex;                         /* per column: digits of a blob in the current row */
+    char **hex; /* per column: digits of a blob in the current row */
 };
 
 /* Keep the first reason; returns SQLITE_ERROR. */
 int query_failed(struct query *query, const struct su_err *err);
 
 /* query_table.c */
-bool relation_open(struct query *query, const char *name, const struct query_table *table, struct relation **ret, struct su_err *err);
+bool relation_open(struct query *query, const char *name, const struct query_table *table, struct relation **ret,
+                   struct su_err *err);
 void relation_close(struct relation *relation);
 struct query_scan *relation_scan(struct relation *relation, const struct query_bounds *bounds, struct su_err *err);
 /* NULL: past the last one, or *ret_failed. */
@@ -69,8 +81,8 @@ void relation_narrow(struct query_bounds *bounds, char what, char op, sqlite3_va
 
 /* query_value.c: what a column holds in a row; texts may be written to scratch. */
 enum { QUERY_SCRATCH = 64 };
-struct block_value relation_value(const struct relation *relation, int column, struct block *block, uint32_t row, char scratch[static QUERY_SCRATCH],
-                                  bool *ret_is_lasting);
+struct block_value relation_value(const struct relation *relation, int column, struct block *block, uint32_t row,
+                                  char scratch[static QUERY_SCRATCH], bool *ret_is_lasting);
 const struct block_column *field_column(const struct block *block, const struct relation_field *field);
 size_t query_time_text(int64_t us, char text[static QUERY_SCRATCH]);
 bool query_row_counts(const struct relation *relation, const struct block *block, uint32_t row);
@@ -81,11 +93,12 @@ struct query_index *query_index_new(struct relation *relation, int column, bool 
 void query_index_free(struct query_index *index);
 /* Positions of rows that may equal the value, in order: begin with index_first, 0 ends. */
 uint32_t query_index_first(const struct query_index *index, const struct block_value *value);
-uint32_t query_index_next(const struct query_index *index, uint32_t at, struct query_piece *ret);   /* the row at `at` in ret->from */
+uint32_t query_index_next(const struct query_index *index, uint32_t at,
+                          struct query_piece *ret); /* the row at `at` in ret->from */
 
 /* query_functions.c */
 bool query_functions_add(struct query *query, struct su_err *err);
 bool query_function_is_allowed(const char *name);
 /* query_text.c: text functions whose work is bounded by the lengths, not by their product. */
 bool query_text_functions_add(struct query *query, struct su_err *err);
-bool query_is_late(struct query *query);        /* past its deadline; then has_failed */
+bool query_is_late(struct query *query); /* past its deadline; then has_failed */

@@ -10,11 +10,15 @@ enum { CHUNK = 1024 };
 /* A column of a cursor: its chunk, decoded when first asked for. */
 enum lane_form { LANE_UNSET, LANE_NULL, LANE_INTS, LANE_FLOATS, LANE_CODES, LANE_TEXTS, LANE_SLOW };
 struct lane {
-    enum lane_form form;            /* in the current piece */
+    enum lane_form form; /* in the current piece */
     const struct block_column *column;
     bool has_nulls;
-    uint32_t decoded;               /* first row of the chunk it holds; UINT32_MAX: none */
-    union { int64_t ints[CHUNK]; double floats[CHUNK]; uint32_t codes[CHUNK]; } *values;
+    uint32_t decoded; /* first row of the chunk it holds; UINT32_MAX: none */
+    union {
+        int64_t ints[CHUNK];
+        double floats[CHUNK];
+        uint32_t codes[CHUNK];
+    } * values;
     struct su_str *dictionary;
 };
 
@@ -23,18 +27,22 @@ struct cursor {
     struct relation *relation;
     struct query_bounds bounds;
     struct query_scan *scan;
-    size_t at;                      /* the next piece */
-    struct query_piece piece;       /* block NULL: at the end */
+    size_t at;                /* the next piece */
+    struct query_piece piece; /* block NULL: at the end */
     uint32_t row, chunk_from, chunk_to;
-    bool is_sifted;                 /* keep says which rows of the chunk count */
+    bool is_sifted; /* keep says which rows of the chunk count */
     bool keep[CHUNK];
     int64_t times[CHUNK];
     const struct query_index *index;
-    uint32_t entry;                 /* the next one of the index */
+    uint32_t entry; /* the next one of the index */
     struct lane *lanes;
 };
 
-struct connected { sqlite3_vtab base; struct relation *relation; bool *was_asked; };
+struct connected {
+    sqlite3_vtab base;
+    struct relation *relation;
+    bool *was_asked;
+};
 
 /* ------------------------------------------------------------------ scans */
 
@@ -44,7 +52,8 @@ struct query_scan *relation_scan(struct relation *relation, const struct query_b
     const struct query_bounds *wanted = relation->scan_count < QUERY_SCANS_MAX ? bounds : &all;
     for (size_t i = 0; i < relation->scan_count; i++) {
         const struct query_bounds *has = &relation->scans[i].bounds;
-        if (has->from <= bounds->from && has->to >= bounds->to && has->time_from_us <= bounds->time_from_us && has->time_to_us >= bounds->time_to_us)
+        if (has->from <= bounds->from && has->to >= bounds->to && has->time_from_us <= bounds->time_from_us &&
+            has->time_to_us >= bounds->time_to_us)
             return &relation->scans[i];
     }
     struct query_scan *scan = &relation->scans[relation->scan_count];
@@ -99,7 +108,8 @@ static void sift(struct cursor *cursor)
     const struct block *block = cursor->piece.block;
     uint32_t from = cursor->chunk_from, count = cursor->chunk_to - from;
     const struct query_table *table = &cursor->relation->table;
-    const struct block_column *flag = block_role_column(block, BLOCK_FLAG), *time = block_role_column(block, BLOCK_TIME);
+    const struct block_column *flag = block_role_column(block, BLOCK_FLAG),
+                              *time = block_role_column(block, BLOCK_TIME);
     bool is_within = !time || (block->min_us >= table->time_from_us && block->max_us < table->time_to_us);
     cursor->is_sifted = flag || !is_within;
     if (!cursor->is_sifted)
@@ -114,7 +124,8 @@ static void sift(struct cursor *cursor)
         return;
     block_ints(time, from, count, cursor->times);
     for (uint32_t i = 0; i < count; i++)
-        cursor->keep[i] = cursor->keep[i] && cursor->times[i] >= table->time_from_us && cursor->times[i] < table->time_to_us;
+        cursor->keep[i] =
+            cursor->keep[i] && cursor->times[i] >= table->time_from_us && cursor->times[i] < table->time_to_us;
 }
 
 static void begin_chunk(struct cursor *cursor, uint32_t from)
@@ -143,7 +154,8 @@ static int begin_piece(struct cursor *cursor)
         cursor->piece.from = from > piece->from ? from : piece->from;
         cursor->piece.to = to < piece->to ? to : piece->to;
         bool is_timed = cursor->relation->table.is_stream && block_role_column(piece->block, BLOCK_TIME) != NULL;
-        if (is_timed && (piece->block->max_us < cursor->bounds.time_from_us || piece->block->min_us >= cursor->bounds.time_to_us))
+        if (is_timed &&
+            (piece->block->max_us < cursor->bounds.time_from_us || piece->block->min_us >= cursor->bounds.time_to_us))
             continue;
         if (cursor->piece.from < cursor->piece.to) {
             begin_chunk(cursor, cursor->piece.from);
@@ -246,16 +258,30 @@ static void begin_lane(struct cursor *cursor, int at)
     lane->column = NULL;
     lane->decoded = UINT32_MAX;
     switch (what->what) {
-    case QUERY_FIELD: lane->form = field_form(lane, block, &cursor->relation->table.fields[what->field]); break;
-    case QUERY_TIME_US: lane->form = role_form(lane, block, BLOCK_TIME, LANE_INTS); break;
-    case QUERY_ARRIVAL_US: lane->form = role_form(lane, block, BLOCK_ARRIVAL, LANE_INTS); break;
-    case QUERY_KEY: lane->form = role_form(lane, block, BLOCK_KEY, LANE_TEXTS); break;
-    case QUERY_ID: lane->form = role_form(lane, block, BLOCK_ID, LANE_TEXTS); break;
-    case QUERY_HEADERS: lane->form = role_form(lane, block, BLOCK_HEADERS, LANE_TEXTS); break;
+    case QUERY_FIELD:
+        lane->form = field_form(lane, block, &cursor->relation->table.fields[what->field]);
+        break;
+    case QUERY_TIME_US:
+        lane->form = role_form(lane, block, BLOCK_TIME, LANE_INTS);
+        break;
+    case QUERY_ARRIVAL_US:
+        lane->form = role_form(lane, block, BLOCK_ARRIVAL, LANE_INTS);
+        break;
+    case QUERY_KEY:
+        lane->form = role_form(lane, block, BLOCK_KEY, LANE_TEXTS);
+        break;
+    case QUERY_ID:
+        lane->form = role_form(lane, block, BLOCK_ID, LANE_TEXTS);
+        break;
+    case QUERY_HEADERS:
+        lane->form = role_form(lane, block, BLOCK_HEADERS, LANE_TEXTS);
+        break;
     case QUERY_OFFSET:
     case QUERY_TIME_TEXT:
     case QUERY_ARRIVAL_TEXT:
-    case QUERY_BODY: lane->form = LANE_SLOW; break;
+    case QUERY_BODY:
+        lane->form = LANE_SLOW;
+        break;
     }
     lane->has_nulls = lane->column && lane->column->has_nulls;
     if (!lane->values && (lane->form == LANE_INTS || lane->form == LANE_FLOATS || lane->form == LANE_CODES))
@@ -267,13 +293,20 @@ static void decode(struct cursor *cursor, struct lane *lane)
     uint32_t from = cursor->chunk_from, count = cursor->chunk_to - from;
     lane->decoded = from;
     switch (lane->form) {
-    case LANE_INTS: block_ints(lane->column, from, count, lane->values->ints); break;
-    case LANE_FLOATS: block_floats(lane->column, from, count, lane->values->floats); break;
-    case LANE_CODES: block_codes(lane->column, from, count, lane->values->codes); break;
+    case LANE_INTS:
+        block_ints(lane->column, from, count, lane->values->ints);
+        break;
+    case LANE_FLOATS:
+        block_floats(lane->column, from, count, lane->values->floats);
+        break;
+    case LANE_CODES:
+        block_codes(lane->column, from, count, lane->values->codes);
+        break;
     case LANE_UNSET:
     case LANE_NULL:
     case LANE_TEXTS:
-    case LANE_SLOW: break;
+    case LANE_SLOW:
+        break;
     }
 }
 
@@ -282,14 +315,16 @@ static void give_text(sqlite3_context *context, struct su_str text, bool is_last
     if (text.len > QUERY_VALUE_MAX)
         sqlite3_result_error_toobig(context);
     else
-        sqlite3_result_text(context, text.ptr ? text.ptr : "", (int)text.len, is_lasting ? SQLITE_STATIC : SQLITE_TRANSIENT);
+        sqlite3_result_text(context, text.ptr ? text.ptr : "", (int)text.len,
+                            is_lasting ? SQLITE_STATIC : SQLITE_TRANSIENT);
 }
 
 static int give_slowly(struct cursor *cursor, sqlite3_context *context, int at)
 {
     char scratch[QUERY_SCRATCH];
     bool is_lasting;
-    struct block_value value = relation_value(cursor->relation, at, cursor->piece.block, cursor->row, scratch, &is_lasting);
+    struct block_value value =
+        relation_value(cursor->relation, at, cursor->piece.block, cursor->row, scratch, &is_lasting);
     if (value.kind == BLOCK_INT)
         sqlite3_result_int64(context, value.integer);
     else if (value.kind == BLOCK_FLOAT)
@@ -319,32 +354,42 @@ static int give_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         if (!lane->has_nulls || !block_is_null(lane->column, row))
             sqlite3_result_int64(context, lane->values->ints[in_chunk]);
         break;
-    case LANE_FLOATS: sqlite3_result_double(context, lane->values->floats[in_chunk]); break;     /* NaN is NULL */
+    case LANE_FLOATS:
+        sqlite3_result_double(context, lane->values->floats[in_chunk]);
+        break; /* NaN is NULL */
     case LANE_TEXTS:
         if (!lane->has_nulls || !block_is_null(lane->column, row))
             give_text(context, block_text(lane->column, row), true);
         break;
-    case LANE_SLOW: return give_slowly(cursor, context, at);
+    case LANE_SLOW:
+        return give_slowly(cursor, context, at);
     case LANE_UNSET:
-    case LANE_NULL: break;
+    case LANE_NULL:
+        break;
     }
     return SQLITE_OK;
 }
 
 /* ---------------------------------------------------------------- walking */
 
-static int best_index(sqlite3_vtab *base, sqlite3_index_info *info) { return relation_plan(((struct connected *)base)->relation, info); }
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    return relation_plan(((struct connected *)base)->relation, info);
+}
 
 static struct block_value value_of(sqlite3_value *value)
 {
     switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: return (struct block_value){.kind = BLOCK_INT, .integer = sqlite3_value_int64(value)};
-    case SQLITE_FLOAT: return (struct block_value){.kind = BLOCK_FLOAT, .number = sqlite3_value_double(value)};
+    case SQLITE_INTEGER:
+        return (struct block_value){.kind = BLOCK_INT, .integer = sqlite3_value_int64(value)};
+    case SQLITE_FLOAT:
+        return (struct block_value){.kind = BLOCK_FLOAT, .number = sqlite3_value_double(value)};
     case SQLITE_TEXT: {
         const char *text = (const char *)sqlite3_value_text(value);
         return (struct block_value){.kind = BLOCK_TEXT, .text = {text ? text : "", (size_t)sqlite3_value_bytes(value)}};
     }
-    default: return (struct block_value){0};
+    default:
+        return (struct block_value){0};
     }
 }
 
@@ -427,17 +472,27 @@ static void add_name(struct su_buf *out, struct su_str name)
     su_buf_addc(out, '"');
 }
 
-static const struct { const char *name, *type; enum query_what what; } own[] = {
-    {"_offset", "INTEGER", QUERY_OFFSET}, {"_time", "TEXT", QUERY_TIME_TEXT}, {"_key", "TEXT", QUERY_KEY},
-    {"_time_us", "INTEGER", QUERY_TIME_US}, {"_arrival", "TEXT", QUERY_ARRIVAL_TEXT}, {"_arrival_us", "INTEGER", QUERY_ARRIVAL_US},
-    {"_id", "TEXT", QUERY_ID}, {"_headers", "TEXT", QUERY_HEADERS}, {"_body", "TEXT", QUERY_BODY},
+static const struct {
+    const char *name, *type;
+    enum query_what what;
+} own[] = {
+    {"_offset", "INTEGER", QUERY_OFFSET},
+    {"_time", "TEXT", QUERY_TIME_TEXT},
+    {"_key", "TEXT", QUERY_KEY},
+    {"_time_us", "INTEGER", QUERY_TIME_US},
+    {"_arrival", "TEXT", QUERY_ARRIVAL_TEXT},
+    {"_arrival_us", "INTEGER", QUERY_ARRIVAL_US},
+    {"_id", "TEXT", QUERY_ID},
+    {"_headers", "TEXT", QUERY_HEADERS},
+    {"_body", "TEXT", QUERY_BODY},
 };
 enum { OWN_SHOWN = 3 };
 
 static void declare_own(struct relation *relation, struct su_buf *out, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
-        su_buf_addf(out, "%s%s %s%s", relation->column_count ? ", " : "", own[i].name, own[i].type, i >= OWN_SHOWN ? " HIDDEN" : "");
+        su_buf_addf(out, "%s%s %s%s", relation->column_count ? ", " : "", own[i].name, own[i].type,
+                    i >= OWN_SHOWN ? " HIDDEN" : "");
         relation->columns[relation->column_count++].what = own[i].what;
     }
 }
@@ -458,7 +513,12 @@ static bool is_taken(const struct relation *relation, uint32_t field)
 
 static void declare(struct relation *relation, struct su_buf *out)
 {
-    static const char *const types[] = {"TEXT", [BLOCK_INT] = "INTEGER", [BLOCK_FLOAT] = "REAL", [BLOCK_BOOL] = "INTEGER", [BLOCK_TEXT] = "TEXT", [BLOCK_JSON] = "TEXT"};
+    static const char *const types[] = {"TEXT",
+                                        [BLOCK_INT] = "INTEGER",
+                                        [BLOCK_FLOAT] = "REAL",
+                                        [BLOCK_BOOL] = "INTEGER",
+                                        [BLOCK_TEXT] = "TEXT",
+                                        [BLOCK_JSON] = "TEXT"};
     const struct query_table *table = &relation->table;
     relation->columns = su_alloc((table->field_count + SU_COUNT(own)) * sizeof *relation->columns);
     su_buf_adds(out, "CREATE TABLE x(");
@@ -482,7 +542,8 @@ static void declare(struct relation *relation, struct su_buf *out)
     su_buf_adds(out, ")");
 }
 
-static int connect_table(sqlite3 *handle, void *arg, int count, const char *const *arguments, sqlite3_vtab **ret, char **ret_error)
+static int connect_table(sqlite3 *handle, void *arg, int count, const char *const *arguments, sqlite3_vtab **ret,
+                         char **ret_error)
 {
     struct relation *relation = arg;
     relation->query->is_declaring = true;
@@ -508,11 +569,20 @@ static int disconnect_table(sqlite3_vtab *base)
 }
 
 static const sqlite3_module module = {
-    .xConnect = connect_table, .xBestIndex = best_index, .xDisconnect = disconnect_table, .xOpen = open_cursor, .xClose = close_cursor,
-    .xFilter = filter, .xNext = next_row, .xEof = is_at_end, .xColumn = give_column, .xRowid = row_id,
+    .xConnect = connect_table,
+    .xBestIndex = best_index,
+    .xDisconnect = disconnect_table,
+    .xOpen = open_cursor,
+    .xClose = close_cursor,
+    .xFilter = filter,
+    .xNext = next_row,
+    .xEof = is_at_end,
+    .xColumn = give_column,
+    .xRowid = row_id,
 };
 
-bool relation_open(struct query *query, const char *name, const struct query_table *table, struct relation **ret, struct su_err *err)
+bool relation_open(struct query *query, const char *name, const struct query_table *table, struct relation **ret,
+                   struct su_err *err)
 {
     struct relation *relation = su_alloc(sizeof *relation);
     *relation = (struct relation){.query = query, .name = su_strdup(name), .table = *table};

@@ -37,7 +37,11 @@ static uint32_t lower(uint32_t point) { return point >= 'A' && point <= 'Z' ? po
  * Only the last wildcard is ever gone back to: what stood before it matched as
  * early as possible, so trying it later finds nothing more. */
 
-struct pattern { struct su_str text; uint32_t many, one, escape; bool is_glob, ignores_case; };
+struct pattern {
+    struct su_str text;
+    uint32_t many, one, escape;
+    bool is_glob, ignores_case;
+};
 enum match { MATCH_NO, MATCH_YES, MATCH_LATE };
 
 /* [a-z], [^x]: at stands after the bracket; false also when it is never closed. */
@@ -79,7 +83,8 @@ static bool takes(const struct pattern *pattern, size_t *at, uint32_t point)
 
 static bool is_many(const struct pattern *pattern, size_t at)
 {
-    return at < pattern->text.len && pattern->many != pattern->escape && (unsigned char)pattern->text.ptr[at] == pattern->many;
+    return at < pattern->text.len && pattern->many != pattern->escape &&
+           (unsigned char)pattern->text.ptr[at] == pattern->many;
 }
 
 static enum match matches(const struct pattern *pattern, struct su_str text, struct query *query)
@@ -116,7 +121,11 @@ static void match(sqlite3_context *context, int count, sqlite3_value **values, b
     struct query *query = sqlite3_user_data(context);
     if (any_is_null(count, values))
         return;
-    struct pattern pattern = {.text = text_of(values[0]), .is_glob = is_glob, .ignores_case = !is_glob, .many = is_glob ? '*' : '%', .one = is_glob ? '?' : '_'};
+    struct pattern pattern = {.text = text_of(values[0]),
+                              .is_glob = is_glob,
+                              .ignores_case = !is_glob,
+                              .many = is_glob ? '*' : '%',
+                              .one = is_glob ? '?' : '_'};
     if (pattern.text.len > PATTERN_MAX) {
         sqlite3_result_error(context, "LIKE or GLOB pattern too long: at most 1000 bytes", -1);
         return;
@@ -160,7 +169,8 @@ static void instr(sqlite3_context *context, int count, sqlite3_value **values)
     struct su_str text = text_of(values[0]), part = text_of(values[1]);
     const char *found = part.len ? memmem(text.ptr, text.len, part.ptr, part.len) : text.ptr;
     size_t before = found ? (size_t)(found - text.ptr) : 0;
-    sqlite3_result_int64(context, !found ? 0 : (is_bytes ? (int64_t)before : points((struct su_str){text.ptr, before})) + 1);
+    sqlite3_result_int64(context,
+                         !found ? 0 : (is_bytes ? (int64_t)before : points((struct su_str){text.ptr, before})) + 1);
 }
 
 static void replace(sqlite3_context *context, int count, sqlite3_value **values)
@@ -230,13 +240,20 @@ typedef void text_fn(sqlite3_context *, int, sqlite3_value **);
 
 bool query_text_functions_add(struct query *query, struct su_err *err)
 {
-    const struct { const char *name; int count; text_fn *run; const void *data; } rows[] = {
-        {"like", 2, like, query}, {"like", 3, like, query}, {"glob", 2, glob, query}, {"instr", 2, instr, query},
-        {"replace", 3, replace, query}, {"ltrim", 1, trim, &sides[0]}, {"ltrim", 2, trim, &sides[0]}, {"rtrim", 1, trim, &sides[1]},
-        {"rtrim", 2, trim, &sides[1]}, {"trim", 1, trim, &sides[2]}, {"trim", 2, trim, &sides[2]},
+    const struct {
+        const char *name;
+        int count;
+        text_fn *run;
+        const void *data;
+    } rows[] = {
+        {"like", 2, like, query},      {"like", 3, like, query},       {"glob", 2, glob, query},
+        {"instr", 2, instr, query},    {"replace", 3, replace, query}, {"ltrim", 1, trim, &sides[0]},
+        {"ltrim", 2, trim, &sides[0]}, {"rtrim", 1, trim, &sides[1]},  {"rtrim", 2, trim, &sides[1]},
+        {"trim", 1, trim, &sides[2]},  {"trim", 2, trim, &sides[2]},
     };
     for (size_t i = 0; i < SU_COUNT(rows); i++)
-        if (sqlite3_create_function_v2(query->handle, rows[i].name, rows[i].count, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+        if (sqlite3_create_function_v2(query->handle, rows[i].name, rows[i].count,
+                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                        (void *)(uintptr_t)rows[i].data, rows[i].run, NULL, NULL, NULL) != SQLITE_OK)
             return su_fail(err, SU_INTERNAL, "function %s: %s", rows[i].name, sqlite3_errmsg(query->handle));
     return true;

@@ -1,4 +1,5 @@
-/* What a column of a query's table holds in one row: fields by path, made to be of one kind, and the messages' own columns.  Layer store. */
+/* What a column of a query's table holds in one row: fields by path, made to be of one kind, and the messages' own
+ * columns.  Layer store. */
 #include "query_private.h"
 
 #include <math.h>
@@ -55,10 +56,14 @@ size_t query_time_text(int64_t us, char text[static QUERY_SCRATCH])
 }
 
 static struct block_value int_value(int64_t value) { return (struct block_value){.kind = BLOCK_INT, .integer = value}; }
-static struct block_value text_value(struct su_str text) { return (struct block_value){.kind = BLOCK_TEXT, .text = text}; }
+static struct block_value text_value(struct su_str text)
+{
+    return (struct block_value){.kind = BLOCK_TEXT, .text = text};
+}
 
 /* The same value as another kind would hold it. */
-static struct block_value as_kind(struct block_value value, enum block_kind kind, char scratch[static QUERY_SCRATCH], bool *ret_is_lasting)
+static struct block_value as_kind(struct block_value value, enum block_kind kind, char scratch[static QUERY_SCRATCH],
+                                  bool *ret_is_lasting)
 {
     if (value.kind == BLOCK_BOOL)
         return int_value(value.integer);
@@ -109,22 +114,35 @@ static struct block_value body_of(const struct relation *relation, struct block 
     return (struct block_value){0};
 }
 
-struct block_value relation_value(const struct relation *relation, int column, struct block *block, uint32_t row, char scratch[static QUERY_SCRATCH],
-                                  bool *ret_is_lasting)
+struct block_value relation_value(const struct relation *relation, int column, struct block *block, uint32_t row,
+                                  char scratch[static QUERY_SCRATCH], bool *ret_is_lasting)
 {
     const struct query_column *what = &relation->columns[column];
     *ret_is_lasting = true;
     switch (what->what) {
-    case QUERY_OFFSET: return int_value((int64_t)(block->first + row));
-    case QUERY_TIME_US: return time_value(block, BLOCK_TIME, row, NULL);
-    case QUERY_ARRIVAL_US: return time_value(block, BLOCK_ARRIVAL, row, NULL);
-    case QUERY_TIME_TEXT: *ret_is_lasting = false; return time_value(block, BLOCK_TIME, row, scratch);
-    case QUERY_ARRIVAL_TEXT: *ret_is_lasting = false; return time_value(block, BLOCK_ARRIVAL, row, scratch);
-    case QUERY_KEY: return text_of(block, BLOCK_KEY, row);
-    case QUERY_ID: return text_of(block, BLOCK_ID, row);
-    case QUERY_HEADERS: return text_of(block, BLOCK_HEADERS, row);
-    case QUERY_BODY: *ret_is_lasting = false; return body_of(relation, block, row);
-    case QUERY_FIELD: break;
+    case QUERY_OFFSET:
+        return int_value((int64_t)(block->first + row));
+    case QUERY_TIME_US:
+        return time_value(block, BLOCK_TIME, row, NULL);
+    case QUERY_ARRIVAL_US:
+        return time_value(block, BLOCK_ARRIVAL, row, NULL);
+    case QUERY_TIME_TEXT:
+        *ret_is_lasting = false;
+        return time_value(block, BLOCK_TIME, row, scratch);
+    case QUERY_ARRIVAL_TEXT:
+        *ret_is_lasting = false;
+        return time_value(block, BLOCK_ARRIVAL, row, scratch);
+    case QUERY_KEY:
+        return text_of(block, BLOCK_KEY, row);
+    case QUERY_ID:
+        return text_of(block, BLOCK_ID, row);
+    case QUERY_HEADERS:
+        return text_of(block, BLOCK_HEADERS, row);
+    case QUERY_BODY:
+        *ret_is_lasting = false;
+        return body_of(relation, block, row);
+    case QUERY_FIELD:
+        break;
     }
     const struct relation_field *field = &relation->table.fields[what->field];
     const struct block_column *from = field_column(block, field);
@@ -135,7 +153,8 @@ struct block_value relation_value(const struct relation *relation, int column, s
 
 bool query_row_counts(const struct relation *relation, const struct block *block, uint32_t row)
 {
-    const struct block_column *flag = block_role_column(block, BLOCK_FLAG), *time = block_role_column(block, BLOCK_TIME);
+    const struct block_column *flag = block_role_column(block, BLOCK_FLAG),
+                              *time = block_role_column(block, BLOCK_TIME);
     if (flag && block_int(flag, row) != BLOCK_MESSAGE)
         return false;
     int64_t us = time ? block_int(time, row) : 0;
