@@ -1,5 +1,6 @@
 /* The bare consumer beside bench/amqp: librabbitmq as its examples use it, the same prefetch, one acknowledgement for
- * many, and everything is discarded.  amqp_consume PORT QUEUE PREFETCH ACK_EVERY COUNT: prints seconds and CPU seconds. */
+ * many, and everything is discarded.  amqp_consume PORT QUEUE PREFETCH ACK_EVERY COUNT IS_STREAM: prints seconds and CPU
+ * seconds. */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ static void need(amqp_connection_state_t state, const char *what)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc != 7)
         return 2;
     long prefetch = strtol(argv[3], NULL, 10), every = strtol(argv[4], NULL, 10), count = strtol(argv[5], NULL, 10), got = 0;
     amqp_connection_state_t state = amqp_new_connection();
@@ -39,7 +40,7 @@ int main(int argc, char **argv)
     need(state, "qos");
     amqp_table_entry_t first = {amqp_cstring_bytes("x-stream-offset"), {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes("first")}};
     double began = now();
-    amqp_basic_consume(state, 1, amqp_cstring_bytes(argv[2]), amqp_empty_bytes, 0, 0, 0, (amqp_table_t){1, &first});
+    amqp_basic_consume(state, 1, amqp_cstring_bytes(argv[2]), amqp_empty_bytes, 0, 0, 0, (amqp_table_t){argv[6][0] == '1', &first});
     need(state, "consume");
     while (got < count) {
         amqp_envelope_t envelope;
@@ -56,6 +57,6 @@ int main(int argc, char **argv)
     amqp_channel_close(state, 1, AMQP_REPLY_SUCCESS);
     amqp_connection_close(state, AMQP_REPLY_SUCCESS);
     amqp_destroy_connection(state);
-    printf("%.6f %.6f\n", took, (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6 + (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6);
+    printf("%.6f %.6f\n", took, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
     return 0;
 }

@@ -387,7 +387,7 @@ bool amqp_link_declare(struct amqp_link *link, bool only_look, struct amqp_queue
     return false;
 }
 
-bool amqp_link_consume(struct amqp_link *link, int64_t offset, struct su_err *err)
+static bool consume_as(struct amqp_link *link, bool is_stream, int64_t offset, struct su_err *err)
 {
     amqp_table_entry_t entry = entry_text("x-stream-offset", "first");
     if (offset >= 0)
@@ -397,8 +397,22 @@ bool amqp_link_consume(struct amqp_link *link, int64_t offset, struct su_err *er
     amqp_basic_qos(link->state, CHANNEL, 0, (uint16_t)link->definition->prefetch, 0);
     if (!check(link, "setting the prefetch", err))
         return false;
-    amqp_basic_consume(link->state, CHANNEL, bytes_of(link->definition->queue), bytes_of("suricate"), 0, 0, 0, (amqp_table_t){1, &entry});
+    amqp_basic_consume(link->state, CHANNEL, bytes_of(link->definition->queue), bytes_of("suricate"), 0, 0, 0, (amqp_table_t){is_stream, &entry});
     return check(link, "consuming", err);
+}
+
+/* Nobody says of what type a queue is that somebody else declared: one that is no stream refuses an offset. */
+bool amqp_link_consume(struct amqp_link *link, int64_t offset, struct su_err *err)
+{
+    const char *type = link->definition->type;
+    if (*type)
+        return consume_as(link, strcmp(type, "stream") == 0, offset, err);
+    if (consume_as(link, true, offset, err))
+        return true;
+    if (err->code != SU_CONFLICT || !strstr(err->message, "x-stream-offset"))
+        return false;
+    leave_channel(link, CHANNEL);
+    return consume_as(link, false, offset, err);
 }
 
 /* ----------------------------------------------------------- receive */

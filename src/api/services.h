@@ -6,6 +6,7 @@ struct store;
 struct su_bus;
 struct objects;
 struct previews;
+struct tables;
 struct fetches;
 struct streams;
 struct amqp_sources;
@@ -29,6 +30,7 @@ struct services {
     struct su_bus *bus;             /* base/bus.h */
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
+    struct tables *tables;          /* aggregate/table.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
     struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */

@@ -30,6 +30,7 @@
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
+#include "aggregate/table.h"
 #include "aggregate/stream.h"
 #include "api/accounts.h"
 #include "api/events.h"
@@ -248,6 +249,12 @@ static bool previews_part(struct serving *serving, struct su_err *err)
 }
 static void previews_end(struct serving *serving) { previews_close(serving->services.previews); }
 
+static bool tables_part(struct serving *serving, struct su_err *err)
+{
+    return tables_open(serving->services.store, NULL, &serving->services.tables, err);
+}
+static void tables_end(struct serving *serving) { tables_close(serving->services.tables); }
+
 static bool fetches_part(struct serving *serving, struct su_err *err)
 {
     const struct fetches_options options = {
@@ -402,6 +409,7 @@ static const struct part parts[] = {
     {"secrets", secrets_part, secrets_end},
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
+    {"tables", tables_part, tables_end},
     {"fetches", fetches_part, fetches_end},
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
