@@ -27,6 +27,16 @@ bool blobref_hold(struct sql *db, const char *tenant, const char *holder, const 
                    sql_text(tenant), sql_text(holder), sql_text(sha256));
 }
 
+/* What was made from content that the tenant holds no more. */
+static bool release_derived(struct sql *db, const char *tenant, const char *sha256, struct su_err *err)
+{
+    return sql_run(db, err,
+                   "INSERT OR IGNORE INTO blob_orphans SELECT sha256 FROM blob_refs"
+                   " WHERE tenant = ?1 AND holder = 'columns/' || ?2 AND NOT " HAS_HOLDER, sql_text(tenant), sql_text(sha256))
+        && sql_run(db, err, "DELETE FROM blob_refs WHERE tenant = ?1 AND holder = 'columns/' || ?2 AND NOT " HAS_HOLDER,
+                   sql_text(tenant), sql_text(sha256));
+}
+
 bool blobref_release(struct sql *db, const char *tenant, const char *holder, const char *sha256, struct su_err *err)
 {
     return sql_run(db, err, "DELETE FROM blob_refs WHERE tenant = ?1 AND holder = ?2 AND sha256 = ?3",
@@ -36,7 +46,8 @@ bool blobref_release(struct sql *db, const char *tenant, const char *holder, con
                    " WHERE NOT EXISTS (SELECT 1 FROM blob_refs WHERE sha256 = ?1)",
                    sql_text(sha256))
         && sql_run(db, err, "DELETE FROM blob_notes WHERE tenant = ?1 AND sha256 = ?2 AND NOT " HAS_HOLDER,
-                   sql_text(tenant), sql_text(sha256));
+                   sql_text(tenant), sql_text(sha256))
+        && release_derived(db, tenant, sha256, err);
 }
 
 bool blobref_note(struct sql *db, const char *tenant, const char *sha256, const char *key, const char *note, struct su_err *err)

@@ -21,7 +21,7 @@ bool blobref_release(struct sql *db, const char *tenant, const char *holder, con
 bool blobref_release_all(struct sql *db, const char *tenant, const char *prefix, struct su_err *err);
 
 /* Notes: what was worked out about a blob's content (a preview), under a key of the maker's choice.
- * They go when the tenant's last hold on the blob goes. */
+ * They go when the tenant's last hold on the blob goes, and with them what is held under "columns/<its SHA-256>". */
 /* Inside a writer job.  Does nothing (true) when the tenant holds the blob no more. */
 bool blobref_note(struct sql *db, const char *tenant, const char *sha256, const char *key, const char *note, struct su_err *err);
 /* *ret is NULL when there is none; the caller frees it. */

@@ -6,9 +6,12 @@ struct store;
 struct su_bus;
 struct objects;
 struct previews;
+struct tables;
 struct fetches;
 struct streams;
 struct amqp_sources;
+struct deriveds;
+struct pane_cache;
 struct logs;
 struct compute;
 struct notebooks;
@@ -29,9 +32,12 @@ struct services {
     struct su_bus *bus;             /* base/bus.h */
     struct objects *objects;        /* aggregate/object.h */
     struct previews *previews;      /* aggregate/preview.h */
+    struct tables *tables;          /* aggregate/table.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
     struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */
+    struct deriveds *deriveds;      /* aggregate/derived.h */
+    struct pane_cache *panes;       /* aggregate/pane_cache.h: closed windows */
     struct logs *logs;              /* store/log.h */
     struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */

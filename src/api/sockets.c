@@ -30,7 +30,7 @@ struct socket {
     size_t extra_read;
     _Atomic bool has_fired;         /* there may be something to say */
     bool is_dead;                   /* the connection is of no use any more */
-    bool is_closing;
+    bool is_closing, is_lingering;
     uint32_t watched;               /* events of epoll */
     int64_t heard_ms, moved_ms, said_ms, closing_ms;    /* monotonic: last byte in; last byte out, or nothing to send; last message; close frame */
 };
@@ -116,8 +116,8 @@ static bool is_choked(const struct socket *socket)
 
 static void watch(struct socket *socket)
 {
-    uint32_t reads = wslay_event_want_read(socket->frames) && !is_choked(socket) ? EPOLLIN : 0;
-    uint32_t events = reads | (wslay_event_want_write(socket->frames) ? EPOLLOUT : 0);
+    bool reads = socket->is_lingering || (wslay_event_want_read(socket->frames) && !is_choked(socket));
+    uint32_t events = (reads ? EPOLLIN : 0) | (wslay_event_want_write(socket->frames) ? EPOLLOUT : 0);
     struct epoll_event wanted = {.events = events, .data.ptr = socket};
     if (events == socket->watched)
         return;
@@ -187,15 +187,30 @@ static bool is_over(const struct socket *socket, int64_t now)
 {
     if (socket->is_dead)
         return true;
-    if (wslay_event_get_close_sent(socket->frames) && wslay_event_get_close_received(socket->frames))
-        return true;
     return socket->is_closing && now - socket->closing_ms > SOCKET_CLOSE_MS;
+}
+
+/* Both have said goodbye, or the peer said what can't be read: what it still sends is dropped until it ends, since
+ * closing over unread bytes would take our last frame away from it. */
+static void linger(struct socket *socket)
+{
+    char unwanted[4096];
+    ssize_t count;
+    if (!socket->is_lingering)
+        shutdown(socket->fd, SHUT_WR);
+    if (!socket->is_closing)
+        socket->closing_ms = su_mono_ms();
+    socket->is_lingering = socket->is_closing = true;
+    for (int i = 0; i < 16; i++)
+        if ((count = recv(socket->fd, unwanted, sizeof unwanted, MSG_DONTWAIT)) <= 0) {
+            socket->is_dead |= count == 0 || (errno != EAGAIN && errno != EINTR);
+            return;
+        }
 }
 
 static void service(struct socket *socket, uint32_t events)
 {
-    if (events & EPOLLIN && wslay_event_recv(socket->frames) != 0)
-        socket->is_dead = true;
+    bool is_broken = events & EPOLLIN && !socket->is_lingering && wslay_event_recv(socket->frames) != 0;
     if (events & (EPOLLHUP | EPOLLERR))
         socket->is_dead = true;
     if (socket->is_dead)
@@ -203,6 +218,8 @@ static void service(struct socket *socket, uint32_t events)
     send_some(socket);
     if (socket->has_fired)
         fill(socket);
+    if (is_broken || (wslay_event_get_close_sent(socket->frames) && !wslay_event_want_read(socket->frames)))
+        linger(socket);
     if (!socket->is_dead)
         watch(socket);
 }
@@ -264,6 +281,7 @@ static void look_at(struct sockets *sockets, struct socket *socket, int64_t now)
     const struct request *request = socket->request;
     if (!accounts_still_valid(request->services->accounts, &request->identity))
         close_with(socket, 1008, "the credential is not valid any more");
+    send_some(socket);      /* whoever takes something now has not stalled: we were late */
     if (wslay_event_want_write(socket->frames) && now - socket->moved_ms > sockets->stall_ms) {
         su_log(SU_LOG_INFO, "sockets.stalled", su_kv_text("request", request->id), su_kv_text("tenant", request->identity.tenant));
         socket->is_dead = true;

@@ -26,6 +26,7 @@ static const struct su_problem problems[] = {
     {"length-required", "The length is missing", SU_INVALID, 411, false},
     {"uri-too-long", "The address is too long", SU_LIMIT, 414, false},
     {"unsupported-type", "Not a type that is read here", SU_INVALID, 415, false},
+    {"not-columnar", "No table that can be columns", SU_INVALID, 422, false},
     {"range-not-satisfiable", "Past the end", SU_INVALID, 416, false},
     {"headers-too-large", "The headers are too large", SU_LIMIT, 431, false},
     {"too-many-requests", "Too many requests", SU_LIMIT, 429, true},

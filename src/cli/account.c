@@ -31,7 +31,7 @@ static bool add_scopes(const struct invocation *in, json_t *body, struct su_err 
         return true;
     su_fail(err, SU_INVALID, "which scopes? say --scope once for each");
     return su_hint(err, "objects:read objects:write notebooks:read notebooks:write runs:read runs:write recipes:read "
-                        "recipes:write figures:read admin");
+                        "recipes:write figures:read streams:read streams:write actions:write secrets:write admin");
 }
 
 static int run_token_create(struct invocation *in, struct su_err *err)

@@ -7,7 +7,7 @@ const struct exit_meaning exit_meanings[] = {
     {EXIT_DONE, "done; with --wait: the run succeeded"},
     {EXIT_RUN_FAILED, "the run did not succeed, or doctor found something missing"},
     {EXIT_USAGE, "wrong use: an unknown command or option, or a value the server finds invalid"},
-    {EXIT_NOT_FOUND, "no such object, notebook, run, recipe, user, token or file"},
+    {EXIT_NOT_FOUND, "no such object, notebook, run, recipe, stream, user, token or file"},
     {EXIT_DENIED, "not allowed: no token, a wrong or expired one, or one without the scope"},
     {EXIT_CONFLICT, "somebody else's change came first, or the name is taken"},
     {EXIT_LIMIT, "past a limit, which the message names"},

@@ -90,7 +90,7 @@ static void print_pushed(const struct invocation *in, const struct pushing *push
         json_object_set_new(said, "count", json_integer((json_int_t)totals->count));
         json_object_set_new(said, "first", totals->has_first ? json_integer((json_int_t)totals->first) : json_null());
         json_object_set_new(said, "next", totals->has_first ? json_integer((json_int_t)totals->next) : json_null());
-        json_object_set_new(said, "seconds", json_real(seconds));
+        json_object_set_new(said, "took_ms", json_integer((json_int_t)(1000 * seconds)));
         output_json(said);
     } else if (!invocation_is_quiet(in)) {
         fprintf(stderr, "%llu message%s (%s) into ", (unsigned long long)totals->count, totals->count == 1 ? "" : "s",

@@ -76,8 +76,11 @@ static bool fail_refused(const struct pusher *pusher, struct su_err *err)
     if (line >= 1 && (size_t)line <= pusher->count) {
         su_fail(err, SU_INVALID, "%s, %s %llu: %s", source, unit, (unsigned long long)pusher->numbers[line - 1],
                 su_json_string(first, "message", "refused"));
-        su_hint(err, "what stands before %s %llu is stored, nothing from there on: mend it, and push the rest", unit,
-                (unsigned long long)pusher->numbers[0]);
+        if (pusher->totals.count)
+            su_hint(err, "what stands before %s %llu is stored, nothing from there on: mend it, and push the rest", unit,
+                    (unsigned long long)pusher->numbers[0]);
+        else
+            su_hint(err, "nothing of it is stored: mend it, and push it again");
     } else if (pusher->totals.count) {
         su_prefix(err, "%s, from %s %llu on", source, unit, (unsigned long long)pusher->numbers[0]);
         if (!*err->hint)

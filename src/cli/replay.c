@@ -236,7 +236,7 @@ static void print_end(const struct invocation *in, const struct replay *replay)
         json_object_set_new(said, "count", json_integer((json_int_t)totals->count));
         json_object_set_new(said, "first", json_integer((json_int_t)totals->first));
         json_object_set_new(said, "next", json_integer((json_int_t)totals->next));
-        json_object_set_new(said, "seconds", json_real(seconds));
+        json_object_set_new(said, "took_ms", json_integer((json_int_t)(1000 * seconds)));
         output_json(said);
     } else {
         remark(in, "%llu rows into %s in %s", (unsigned long long)totals->count, invocation_option(in, "as"),

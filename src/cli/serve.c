@@ -27,9 +27,12 @@
 #include "act/delivery.h"
 #include "act/iteration.h"
 #include "aggregate/consumer.h"
+#include "aggregate/derived.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
+#include "aggregate/pane_cache.h"
 #include "aggregate/preview.h"
+#include "aggregate/table.h"
 #include "aggregate/stream.h"
 #include "api/accounts.h"
 #include "api/events.h"
@@ -213,7 +216,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -248,6 +251,12 @@ static bool previews_part(struct serving *serving, struct su_err *err)
 }
 static void previews_end(struct serving *serving) { previews_close(serving->services.previews); }
 
+static bool tables_part(struct serving *serving, struct su_err *err)
+{
+    return tables_open(serving->services.store, NULL, &serving->services.tables, err);
+}
+static void tables_end(struct serving *serving) { tables_close(serving->services.tables); }
+
 static bool fetches_part(struct serving *serving, struct su_err *err)
 {
     const struct fetches_options options = {
@@ -280,6 +289,20 @@ static bool amqp_part(struct serving *serving, struct su_err *err)
     return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
 }
 static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
+static bool deriveds_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    const struct deriveds_options options = {.query_ms = (int64_t)services->limits->query_s * 1000,
+                                             .query_memory_bytes = services->limits->query_memory_bytes};
+    services->panes = pane_cache_new(services->limits->window_cache_bytes);
+    return deriveds_open(services->streams, NULL, &options, &services->deriveds, err);
+}
+static void deriveds_end(struct serving *serving)
+{
+    deriveds_close(serving->services.deriveds);
+    pane_cache_free(serving->services.panes);
+}
 
 static bool consumers_part(struct serving *serving, struct su_err *err)
 {
@@ -402,10 +425,12 @@ static const struct part parts[] = {
     {"secrets", secrets_part, secrets_end},
     {"objects", objects_part, objects_end},
     {"previews", previews_part, previews_end},
+    {"tables", tables_part, tables_end},
     {"fetches", fetches_part, fetches_end},
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
     {"amqp", amqp_part, amqp_end},
+    {"deriveds", deriveds_part, deriveds_end},
     {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},

@@ -65,8 +65,8 @@ static bool take_bytes(void *arg, long status, struct su_str bytes, struct su_er
     struct su_str line, rest;
     while (su_str_cut(bytes, '\n', &line, &rest)) {
         su_buf_add(&tail->line, line.ptr, line.len);
-        if (tail->line.len)
-            show(tail, su_buf_str(&tail->line));
+        if (tail->line.len && !show(tail, su_buf_str(&tail->line)))
+            return su_fail(err, SU_CANCELLED, "that is enough");
         su_buf_clear(&tail->line);
         bytes = rest;
     }
@@ -74,8 +74,8 @@ static bool take_bytes(void *arg, long status, struct su_str bytes, struct su_er
     return !tail->line.failed || su_fail(err, SU_LIMIT, "a message is longer than %d MiB", LINE_MAX_BYTES >> 20);
 }
 
-/* Where the last SHOWN messages begin. */
-static bool find_start(struct client *client, const char *stream, char *ret, size_t size, struct su_err *err)
+/* Where the last `count` messages begin. */
+static bool find_start(struct client *client, const char *stream, uint64_t count, char *ret, size_t size, struct su_err *err)
 {
     SU_AUTO_JSON json_t *record = NULL;
     SU_AUTO_FREE char *path = stream_path(stream, "");
@@ -83,20 +83,18 @@ static bool find_start(struct client *client, const char *stream, char *ret, siz
         return false;
     const json_t *offsets = json_object_get(record, "offsets");
     int64_t first = su_json_int(offsets, "first", 0), next = su_json_int(offsets, "next", 0);
-    snprintf(ret, size, "%" PRId64, next - SHOWN > first ? next - SHOWN : first);
+    int64_t wanted = count < (uint64_t)(next - first) ? (int64_t)count : next - first;
+    snprintf(ret, size, "%" PRId64, next - wanted);
     return true;
 }
 
 static bool read_range(struct tail *tail, struct client *client, const char *stream, const char *from, const char *to, struct su_err *err)
 {
-    char limit[24];
     SU_AUTO_FREE char *base = stream_path(stream, "/messages?format=ndjson");
     SU_AUTO_BUF struct su_buf path = SU_BUF(PATH_BYTES);
     su_buf_adds(&path, base);
     url_add_query(&path, "from", from);
     url_add_query(&path, "to", to);
-    snprintf(limit, sizeof limit, "%" PRIu64, tail->max);
-    url_add_query(&path, "limit", tail->max ? limit : NULL);
     tail->line = SU_BUF(LINE_MAX_BYTES);
     CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
     struct client_call call = {.method = "GET", .path = path.ptr, .sink = take_bytes, .sink_arg = tail};
@@ -104,7 +102,7 @@ static bool read_range(struct tail *tail, struct client *client, const char *str
     if (done && tail->line.len)
         show(tail, su_buf_str(&tail->line));
     su_buf_done(&tail->line);
-    return done;
+    return done || (tail->max && tail->shown == tail->max);
 }
 
 /* ---------------------------------------------------------------- following */
@@ -149,10 +147,12 @@ static int run_tail(struct invocation *in, struct su_err *err)
     if (!invocation_number(in, "limit", 1, INT64_MAX, &tail.max, err) || !invocation_client(in, &client, err))
         return COMMAND_FAILED;
     bool is_followed = invocation_has(in, "follow");
-    if (!from && !find_start(client, stream, start, sizeof start, err))
+    if (!from && !find_start(client, stream, tail.max ? tail.max : SHOWN, start, sizeof start, err))
         return COMMAND_FAILED;
-    if (!from)
+    if (!from) {
         from = start;
+        tail.max = is_followed ? 0 : tail.max;
+    }
     bool done = is_followed ? follow(&tail, client, stream, from, err)
                             : read_range(&tail, client, stream, from, invocation_option(in, "to"), err);
     if (!done)
@@ -166,7 +166,7 @@ static const struct option_spec tail_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with the messages that come, until Ctrl-C"},
     {.name = "from", .value = "WHERE", .help = "an offset, earliest, latest, a time, or 60s before the newest (default: the last 10)"},
     {.name = "to", .value = "WHERE", .help = "end before there (without -f)"},
-    {.name = "limit", .letter = 'n', .value = "N", .help = "so many messages at most"},
+    {.name = "limit", .letter = 'n', .value = "N", .help = "so many messages: the last ones, with --from the first ones from there on"},
     {.name = "raw", .help = "bodies alone, one a line"},
     {.name = NULL},
 };

@@ -37,6 +37,7 @@ struct block_limits {
     uint32_t columns_max;       /* 0: 1024; fields past it are left in the body only */
     uint32_t rows_max;          /* 0: 1 << 20 */
     size_t bytes_max;           /* of all values together; 0: 64 MiB */
+    bool is_table;              /* rows are no messages: they have no times */
 };
 struct block_builder *block_builder_new(const struct block_limits *limits);     /* limits may be NULL */
 void block_builder_free(struct block_builder *builder);
@@ -54,6 +55,8 @@ typedef uint32_t block_field;
 void block_begin(struct block_builder *builder);
 /* The path parent.name; fast when rows name their members in the same order. */
 block_field block_member(struct block_builder *builder, block_field parent, struct su_str name);
+/* The field's column is there, of this kind, even when no row has a value; holds over block_builder_clear. */
+void block_declare(struct block_builder *builder, block_field field, enum block_kind kind);
 void block_set_int(struct block_builder *builder, block_field field, int64_t value);
 void block_set_float(struct block_builder *builder, block_field field, double value);
 void block_set_bool(struct block_builder *builder, block_field field, bool value);

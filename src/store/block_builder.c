@@ -30,6 +30,7 @@ struct block_builder {
     uint32_t field_count, field_max;
     uint32_t *slots, slots_max;         /* fields by path */
     bool is_crowded;                    /* a field was refused */
+    bool has_declared;                  /* fields that stay */
     uint32_t rows;
     struct block_values times, arrivals, flags, key, id, headers;
     bool has_flags;
@@ -114,7 +115,7 @@ void block_builder_clear(struct block_builder *builder)
     for (size_t i = 0; i < SU_COUNT(fixed); i++)
         block_values_clear(fixed[i]);
     forget_widened(builder);
-    if (builder->is_crowded || builder->field_count > builder->limits.columns_max / 2) {
+    if (!builder->has_declared && (builder->is_crowded || builder->field_count > builder->limits.columns_max / 2)) {
         fields_done(builder);
         push_field(builder);
     }
@@ -271,6 +272,17 @@ static void put_text(struct block_builder *builder, struct block_values *values,
     values->codes[row] = block_texts_add(&values->texts, text);
 }
 
+void block_declare(struct block_builder *builder, block_field field, enum block_kind kind)
+{
+    if (field >= BLOCK_NO_FIELD)
+        return;
+    struct block_values *values = lane_of(builder, field, kind == BLOCK_BOOL ? LANE_BOOL : kind == BLOCK_JSON ? LANE_JSON : LANE_SCALAR);
+    values->declared = kind;
+    builder->has_declared = true;
+    if (values->kind == 0)
+        values->kind = kind;
+}
+
 void block_set_int(struct block_builder *builder, block_field field, int64_t value)
 {
     if (field >= BLOCK_NO_FIELD)
@@ -341,7 +353,7 @@ struct block_value block_row_value(const struct block_builder *builder, struct s
 static void cut_values(struct block_values *values, uint32_t rows)
 {
     if (values->count > 0 && values->first >= rows) {
-        values->kind = 0;
+        values->kind = values->declared;
         values->count = 0;
     } else if (values->count > rows) {
         values->count = rows;
@@ -397,8 +409,10 @@ bool block_end(struct block_builder *builder, const struct block_message *messag
         block_drop(builder);
         return su_fail(err, SU_LIMIT, "a block holds at most %u messages and %zu bytes", builder->limits.rows_max, builder->limits.bytes_max);
     }
-    put_fixed_int(builder, &builder->times, message->time_us);
-    put_fixed_int(builder, &builder->arrivals, message->arrival_us);
+    if (!builder->limits.is_table) {
+        put_fixed_int(builder, &builder->times, message->time_us);
+        put_fixed_int(builder, &builder->arrivals, message->arrival_us);
+    }
     put_fixed_int(builder, &builder->flags, message->flag);
     builder->has_flags |= message->flag != BLOCK_MESSAGE;
     put_fixed_text(builder, &builder->key, message->key);
@@ -416,8 +430,10 @@ static size_t draft_fixed(const struct block_builder *builder, struct block_draf
 {
     const struct su_str none = {"", 0};
     size_t count = 0;
-    drafts[count++] = block_values_draft(&builder->times, BLOCK_TIME, none);
-    drafts[count++] = block_values_draft(&builder->arrivals, BLOCK_ARRIVAL, none);
+    if (!builder->limits.is_table) {
+        drafts[count++] = block_values_draft(&builder->times, BLOCK_TIME, none);
+        drafts[count++] = block_values_draft(&builder->arrivals, BLOCK_ARRIVAL, none);
+    }
     if (builder->has_flags)
         drafts[count++] = block_values_draft(&builder->flags, BLOCK_FLAG, none);
     const struct block_values *texts[] = {&builder->key, &builder->id, &builder->headers};
@@ -442,7 +458,7 @@ bool block_finish(struct block_builder *builder, uint64_t first, struct su_buf *
     for (uint32_t i = 1; i < builder->field_count; i++)
         for (int lane = 0; lane < LANE_COUNT; lane++) {
             const struct block_values *values = builder->fields[i].lanes[lane];
-            if (values != NULL && values->kind != 0 && values->count > 0)
+            if (values != NULL && values->kind != 0 && (values->count > 0 || values->declared != 0))
                 drafts[count++] = block_values_draft(values, BLOCK_FIELD, path_of(&builder->fields[i]));
         }
     return block_write(drafts, count, first, builder->rows, ret, err);

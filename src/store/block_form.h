@@ -122,6 +122,7 @@ static inline struct su_str block_texts_at(const struct block_texts *texts, uint
 /* Values of one column, row by row; rows that were skipped are null. */
 struct block_values {
     enum block_kind kind;               /* 0: none yet */
+    enum block_kind declared;           /* what it is when it has no values; 0: then it is not there */
     uint32_t count, max;
     uint32_t first;                     /* row of the first value */
     union { void *data; int64_t *ints; double *numbers; uint32_t *codes; };

@@ -357,7 +357,7 @@ static bool write_merged(struct merge *merge, struct su_buf *ret, struct su_err 
             fill(merge, target);
         else if (!fill_bodies(merge, target, err))
             return false;
-        if (target->values.count > 0 || target->role == BLOCK_BODY)
+        if (target->values.count > 0 || target->role == BLOCK_BODY || target->role == BLOCK_FIELD)
             drafts[count++] = draft_of(merge, target);
     }
     if (fill_offsets(merge, &offsets.values, &first))

@@ -93,7 +93,7 @@ void block_values_done(struct block_values *values)
 
 void block_values_clear(struct block_values *values)
 {
-    values->kind = 0;
+    values->kind = values->declared;
     values->count = 0;
     free(su_take(values->valid));
     block_texts_clear(&values->texts);

@@ -26,8 +26,8 @@ struct log_owner {
 };
 struct log_options {
     struct log_owner owner;
-    uint32_t seal_rows;         /* 0: 131072 */
-    size_t seal_bytes;          /* 0: 16 MiB of head blocks */
+    uint32_t seal_rows;         /* 0: 65536 */
+    size_t seal_bytes;          /* 0: 8 MiB of head blocks */
     int64_t seal_age_ms;        /* 0: 10 min; a smaller stretch is sealed when its oldest block is this old */
 };
 bool logs_open(struct store *store, const struct log_options *options, struct logs **ret, struct su_err *err);

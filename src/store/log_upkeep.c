@@ -13,8 +13,8 @@
 #include "log_private.h"
 
 enum {
-    SEAL_ROWS = 131072,
-    SEAL_BYTES = 16 << 20,
+    SEAL_ROWS = 65536,
+    SEAL_BYTES = 8 << 20,
     SEAL_AGE_MS = 600 * 1000,
     SMALL_SHARE = 32,       /* a head of less than a 32nd of what makes a file … */
     SMALL_AGES = 144,       /* … waits for 144 ages (a day): it would only make a tiny file */

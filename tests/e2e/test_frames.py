@@ -186,7 +186,7 @@ def test_silent_connections_make_way_for_those_that_ask(server: Server) -> None:
             ASK,
             """
 import suricate as s
-silent = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+silent = [socket.socket(socket.AF_UNIX) for _ in range(5)]
 for connection in silent:
     connection.connect("/run/suricate/frames.sock")
 answer, fds = ask("/v1/streams/frames/silent/columns")

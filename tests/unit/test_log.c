@@ -2,8 +2,10 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -659,6 +661,63 @@ static void append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room(
     close_logs(&f);
 }
 
+/* Appends until it is killed; says after each commit how far it came. */
+static void append_until_killed(void **state, int64_t log, int pipe_fd)
+{
+    struct fixture f;
+    struct log_options options = by_hand;
+    options.seal_rows = 60;
+    open_logs(&f, *state, &options);
+    f.log = log;
+    for (uint64_t next = extent_of(&f).next;;) {
+        append(&f, next, 10);
+        next += 10;
+        if (write(pipe_fd, &next, sizeof next) != sizeof next)
+            _exit(1);
+    }
+}
+
+static uint64_t kill_after(pid_t child, int pipe_fd, uint64_t commits)
+{
+    uint64_t said, acknowledged = 0;
+    for (uint64_t i = 0; read(pipe_fd, &said, sizeof said) == sizeof said; i++) {
+        acknowledged = said;
+        if (i == commits)
+            kill(child, SIGKILL);
+    }
+    close(pipe_fd);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    return acknowledged;
+}
+
+static void process_that_is_killed_while_it_seals_loses_nothing(void **state)
+{
+    enum { ROUNDS = 12 };
+    struct fixture f;
+    set_up(&f, state, &by_hand);
+    int64_t log = f.log;
+    close_logs(&f);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            append_until_killed(state, log, ends[1]);
+        }
+        close(ends[1]);
+        uint64_t acknowledged = kill_after(child, ends[0], 5 + round * 7 % 31);
+        open_logs(&f, *state, &by_hand);
+        f.log = log;
+        struct seen seen = read_range(&f, &everything);
+        assert_true(seen.damaged == 0 && seen.from == 0 && seen.count == seen.to && seen.count % 10 == 0);
+        assert_true(seen.count >= acknowledged && seen.count <= acknowledged + 10);
+        if (round == ROUNDS - 1)
+            assert_true(extent_of(&f).sealed_rows > seen.count / 2);
+        close_logs(&f);
+    }
+}
+
 static void crash_between_swap_and_cleaning_is_made_good_at_the_next_start(void **state)
 {
     struct su_err err;
@@ -724,6 +783,7 @@ int main(void)
         with_scratch(lost_index_row_is_damage_and_not_a_gap),
         with_scratch(append_that_is_rolled_back_leaves_no_trace),
         with_scratch(append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room),
+        with_scratch(process_that_is_killed_while_it_seals_loses_nothing),
         with_scratch(crash_between_swap_and_cleaning_is_made_good_at_the_next_start),
         with_scratch(backup_holds_sealed_files_and_heads),
     };

@@ -8,6 +8,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -268,12 +269,11 @@ def messages(
     limit : int, optional
         How many at most; None: all of the stretch.
     """
-    where = path("streams", stream, "messages", format="ndjson", last=last, limit=limit, **{"from": from_, "to": to})
+    where = path("streams", stream, "messages", format="ndjson", last=last, **{"from": from_, "to": to})
     for attempt in attempts():
         with send("GET", where) as reply:
             try:
-                found = [json.loads(line) for line in reply.lines() if line]
-                return found if limit is None else found[:limit]
+                return [json.loads(line) for line in islice(filter(None, reply.lines()), limit)]
             except errors.Unavailable as error:
                 attempt.failed(error)
     raise AssertionError("unreachable")
