@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregate/consumer.h"
+#include "connections.h"
 #include "streams_private.h"
 
 struct streams *streams_service(const struct request *request, struct su_err *err)
@@ -49,6 +50,7 @@ static bool put(struct request *request, struct reply *reply, struct su_err *err
     const char *match, *none_match;
     bool is_new;
     return streams && request_conditions(request, &match, &none_match, err) &&
+           connection_allowed(request, json_object_get(request_json(request), "source"), err) &&
            stream_put(streams, request_tenant(request), request_param(request, "name"), request_json(request), match, none_match,
                       request_identity(request)->user, &stream, &is_new, err) &&
            reply_stream(request, reply, stream, is_new ? 201 : 200, err);
