@@ -26,9 +26,9 @@
 enum {
     BATCH_MAX = 4096,               /* messages */
     BATCH_BYTES = 4 << 20,
-    GATHER_US = 8000,               /* how long a batch may gather */
-    NAP_US = 2000,
-    FAST = 24,                      /* messages that would come within GATHER_US: below it nobody naps */
+    GATHER_US = 15000,              /* how long a batch may gather */
+    NAP_US = 3000,
+    FAST = 30,                      /* messages that would come within GATHER_US: below it nobody naps */
     BODY_KEPT = 1 << 20,            /* of a body that is too large anyway, for the dead letters */
     STALL_MS = 200, GIVE_UP_MS = 3000,
     PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 30 * 1000,

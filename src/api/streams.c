@@ -1,7 +1,7 @@
 /* /v1/streams: definitions of the tenant's streams, and what can be said about them.  Layer api; handlers run on workers. */
 #include <stdlib.h>
 #include <string.h>
-
+#include "connections.h"
 #include "streams_private.h"
 
 struct streams *streams_service(const struct request *request, struct su_err *err)
@@ -48,6 +48,7 @@ static bool put(struct request *request, struct reply *reply, struct su_err *err
     const char *match, *none_match;
     bool is_new;
     return streams && request_conditions(request, &match, &none_match, err) &&
+           connection_allowed(request, json_object_get(request_json(request), "source"), err) &&
            stream_put(streams, request_tenant(request), request_param(request, "name"), request_json(request), match, none_match,
                       request_identity(request)->user, &stream, &is_new, err) &&
            reply_stream(request, reply, stream, is_new ? 201 : 200, err);

@@ -51,7 +51,7 @@ def test_a_stream_is_made_shown_changed_and_removed(server: Server, tmp_path: Pa
     assert definition["time"]["field"] == "at" and definition["key"] == "sensor" and definition["delay"] == "5s"
     assert definition["retention"]["age"] == "30d" and definition["source"]["kind"] == "push"
     shown = server.cli("stream", "show", "house/kitchen").stdout
-    assert "definition.time.field" in shown and "warm" in shown
+    assert 'from "at"' in shown and "warm" in shown and "30d" in shown
     assert "house/kitchen" in server.cli("stream", "ls").stdout and "kitchen" in server.cli("stream", "ls", "house/").stdout
     again = server.cli("stream", "create", "house/kitchen", check=False)
     assert again.returncode == 5 and "--replace" in again.stderr
