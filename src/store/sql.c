@@ -62,10 +62,11 @@ static bool set_up(struct sql *db, enum sql_mode mode, struct su_err *err)
     sqlite3_busy_timeout(db->handle, BUSY_MS);
     sqlite3_extended_result_codes(db->handle, 1);
     if (mode == SQL_READ)
-        return sql_script(db, "PRAGMA query_only=1; PRAGMA cache_size=-256; PRAGMA temp_store=MEMORY;", err);
-    /* Checkpoints run on the upkeep thread, so that no commit waits for one. */
-    if (!sql_script(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=1;"
-                          "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;", err)
+        return sql_script(db, "PRAGMA query_only=1; PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY;", err);
+    /* Checkpoints run on the upkeep thread, so that no commit waits for one.  Large pages and a cache that holds several
+     * blocks of a log: a fifth less work for each block than with 4 KiB (only a new database takes the size). */
+    if (!sql_script(db, "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=1;"
+                        "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;", err)
         || !sql_get_int(db, 0, &db->page_bytes, err, "PRAGMA page_size"))
         return false;
     sqlite3_wal_hook(db->handle, note_wal, db);     /* in the place of automatic checkpoints */
