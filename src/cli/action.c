@@ -22,7 +22,7 @@ static char *resource_path(const char *resource, const char *name)
     return su_buf_take(&path, NULL);
 }
 
-static int put_resource(struct invocation *in, const char *resource, const json_t *body, const char *done, struct su_err *err)
+static int put_resource(struct invocation *in, const char *resource, const json_t *body, const char *kind, struct su_err *err)
 {
     struct client *client;
     const char *name = invocation_argument(in, 0);
@@ -33,9 +33,9 @@ static int put_resource(struct invocation *in, const char *resource, const json_
     if (invocation_wants_json(in) && answer)
         output_json(answer);
     else if (!invocation_wants_json(in) && !invocation_is_quiet(in)) {
-        printf("%s ", done);
+        printf("%s ", kind);
         output_text(stdout, name);
-        putchar('\n');
+        puts(" set");
     }
     return EXIT_DONE;
 }

@@ -274,7 +274,7 @@ static int run_rm(struct invocation *in, struct su_err *err)
         SU_AUTO_FREE char *path = stream_path(invocation_argument(in, i), invocation_has(in, "force") ? "?force=true" : "");
         SU_AUTO_JSON json_t *nothing = NULL;
         if (!client_json(client, "DELETE", path, NULL, &nothing, err)) {
-            if (err->code == SU_CONFLICT && !*err->hint)
+            if (err->code == SU_CONFLICT)
                 su_hint(err, "--force removes it all the same");
             return COMMAND_FAILED;
         }

@@ -83,7 +83,8 @@ void stream_print_summary(const json_t *record)
     add(table, "state", text_of(record, "state"));
     add_source(table, record, definition);
     add(table, "format", text_of(definition, "format"));
-    add(table, "event time", place ? place : "arrival");
+    bool is_derived = json_object_get(json_object_get(definition, "source"), "from") != NULL;
+    add(table, "event time", place ? place : is_derived ? "the end of its window" : "arrival");
     add(table, "key", text_of(definition, "key"));
     add(table, "windows wait", strcmp(delay, "0s") == 0 ? NULL : delay);
     add(table, "quiet after", strcmp(idle, "0s") == 0 ? NULL : idle);
