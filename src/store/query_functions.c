@@ -38,7 +38,7 @@ static const char *const allowed[] = {
     "first",
     "first_value",
     "floor",
-   
+
     "glob",
     "group_concat",
     "hex",
@@ -92,7 +92,7 @@ static const char *const allowed[] = {
     "pi",
     "pow",
     "power",
-   
+
     "quote",
     "radians",
     "rank",
