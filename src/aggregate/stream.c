@@ -481,6 +481,19 @@ static json_t *time_json(int64_t us)
     return us == INT64_MIN || us == INT64_MAX ? json_null() : json_string(su_time_text_us(us, text));
 }
 
+bool stream_schema(struct streams *streams, const struct stream *stream, struct sql *db, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *schema = NULL;
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT schema, schema_version FROM streams WHERE id = ?1", sql_int(stream->id));
+    enum sql_next step = row ? sql_step(row, err) : SQL_ERROR;
+    if (step == SQL_DONE)
+        return no_stream(err, stream->name);
+    if (step == SQL_ERROR || !su_json_parse(sql_col_str(row, 0), "schema", &schema, err))
+        return false;
+    *ret = stream_schema_json(schema, sql_col_int(row, 1));
+    return true;
+}
+
 bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, struct su_err *err)
 {
     STORE_READ(streams->store, db);

@@ -89,6 +89,8 @@ bool stream_each(struct streams *streams, enum stream_source source, bool (*each
 bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, struct su_err *err);
 /* The version of the schema inferred so far. */
 bool stream_schema_version(struct sql *db, const struct stream *stream, uint64_t *ret, struct su_err *err);
+/* {"version","fields":[{"name","kind","since"}]} as stream_json shows it (new reference). */
+bool stream_schema(struct streams *streams, const struct stream *stream, struct sql *db, json_t **ret, struct su_err *err);
 /* Inside a writer job, called when a stream goes; several may be added before streams are used (consumers own tables). */
 void streams_on_delete(struct streams *streams, bool (*removed)(struct sql *db, void *arg,
                 const struct stream *stream, bool force, struct su_err *err), void *arg);
@@ -125,6 +127,8 @@ bool stream_writer_add_dead(struct stream_writer *writer, const struct stream_ar
 struct block_builder *stream_writer_begin_row(struct stream_writer *writer);
 bool stream_writer_end_row(struct stream_writer *writer, int64_t time_us, struct su_str key,
                 struct su_str body, struct su_err *err);
+/* Says that event time has come this far: a row that readers skip. */
+bool stream_writer_punctuate(struct stream_writer *writer, int64_t time_us, struct su_err *err);
 uint32_t stream_writer_rows(const struct stream_writer *writer);
 size_t stream_writer_bytes(const struct stream_writer *writer);
 bool stream_writer_is_idle(const struct stream_writer *writer);  /* neither rows nor dead letters */

@@ -328,6 +328,14 @@ bool stream_writer_end_row(struct stream_writer *writer, int64_t time_us, struct
     return block_end(writer->builder, &message, err);
 }
 
+bool stream_writer_punctuate(struct stream_writer *writer, int64_t time_us, struct su_err *err)
+{
+    if (is_full(writer, 0))
+        return batch_full(err, writer);
+    block_begin(writer->builder);
+    return block_end(writer->builder, &(struct block_message){.time_us = time_us, .arrival_us = arrival(writer), .flag = BLOCK_PUNCTUATION}, err);
+}
+
 /* --- the commit --------------------------------------------------------------- */
 
 struct appending {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "amqp_definition.h"
+#include "derived.h"
 #include "object.h"
 #include "stream_private.h"
 
@@ -121,6 +122,8 @@ static bool read_source(json_t *source, struct stream *ret, struct su_err *err)
     if (!word_of("/source/kind", text, kinds, SU_COUNT(kinds), &kind, err))
         return false;
     ret->source = (enum stream_source)kind;
+    if (ret->source == STREAM_DERIVED)
+        return derived_definition_check(source, err);
     return ret->source != STREAM_AMQP || amqp_definition_check(source, err);
 }
 

@@ -45,6 +45,12 @@ const struct limit_row limits_table[] = {
     ROW(frame_connections, 64, 4, 4096, "", "kernels asking for columns at the same time; further ones wait"),
     ROW(sockets, 512, 1, 100000, "", "open WebSockets; further ones get 503"),
     ROW(socket_stall_s, 20, 1, 3600, "s", "time in which a WebSocket's reader takes nothing before it is dropped"),
+    ROW(query_s, 10, 1, 3600, "s", "time for one query (408)"),
+    ROW(query_rows, 100000, 1, 10000000, "", "rows of a query's answer; further ones are left out and `truncated` says so"),
+    ROW(query_bytes, 32 * MIB, 1 * KIB, 1 * GIB, "bytes", "values of a query's answer; further rows are left out"),
+    ROW(query_memory_bytes, 256 * MIB, 16 * MIB, 1024 * GIB, "bytes", "memory of all running queries together, SQLite's own caches included"),
+    ROW(window_groups, 100000, 1, 10000000, "", "groups of a roll-up"),
+    ROW(window_cache_bytes, 32 * MIB, 0, 16 * GIB, "bytes", "answers of closed windows that are kept in memory"),
     {.name = NULL},
 };
 

@@ -12,6 +12,7 @@ const struct route *const all_routes[] = {
     streams_routes,
     consumers_routes,
     actions_routes,
+    queries_routes,
     status_routes,
     events_routes,
     people_routes,

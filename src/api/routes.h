@@ -7,6 +7,7 @@ extern const struct route status_routes[], events_routes[], openapi_routes[], pa
 extern const struct route columns_routes[], objects_routes[], fetches_routes[], notebooks_routes[], runs_routes[], recipes_routes[];
 extern const struct route streams_routes[];
 extern const struct route actions_routes[], consumers_routes[];
+extern const struct route queries_routes[];
 
 /* All of them, ended by NULL. */
 extern const struct route *const all_routes[];

@@ -10,6 +10,8 @@ struct tables;
 struct fetches;
 struct streams;
 struct amqp_sources;
+struct deriveds;
+struct pane_cache;
 struct logs;
 struct compute;
 struct notebooks;
@@ -34,6 +36,8 @@ struct services {
     struct fetches *fetches;        /* aggregate/fetch.h */
     struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */
+    struct deriveds *deriveds;      /* aggregate/derived.h */
+    struct pane_cache *panes;       /* aggregate/pane_cache.h: closed windows */
     struct logs *logs;              /* store/log.h */
     struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */

@@ -236,3 +236,53 @@ json_t *su_json_schema(const struct su_field *fields)
     json_decref(required);
     return schema;
 }
+
+/* ------------------------------------------------------- written by hand */
+
+static void add_escaped(struct su_buf *out, unsigned char c)
+{
+    static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+    if (c < sizeof letters && letters[c]) {
+        su_buf_addc(out, '\\');
+        su_buf_addc(out, letters[c]);
+    } else
+        su_buf_addf(out, "\\u%04x", c);
+}
+
+void su_json_add_text(struct su_buf *out, struct su_str text)
+{
+    bool is_valid = su_utf8_valid(text);
+    size_t plain = 0;
+    su_buf_addc(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool is_bad = c >= 0x80 && !is_valid;
+        if (c >= 0x20 && c != '"' && c != '\\' && !is_bad)
+            continue;
+        su_buf_add(out, text.ptr + plain, i - plain);
+        plain = i + 1;
+        if (is_bad)
+            su_buf_adds(out, "\xef\xbf\xbd");
+        else
+            add_escaped(out, c);
+    }
+    su_buf_add(out, text.ptr + plain, text.len - plain);
+    su_buf_addc(out, '"');
+}
+
+void su_json_add_number(struct su_buf *out, double value)
+{
+    char text[40];
+    if (!(value - value == 0)) {
+        su_buf_adds(out, "null");
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (digits == 17 || strtod(text, NULL) == value)
+            break;
+    }
+    su_buf_adds(out, text);
+    if (!strpbrk(text, ".e"))
+        su_buf_adds(out, ".0");
+}

@@ -23,6 +23,11 @@ bool su_json_parse_deep(struct su_str text, const char *what, int depth_max, jso
 char *su_json_text(const json_t *value);
 char *su_json_text_flags(const json_t *value, size_t jansson_flags);
 
+/* Text as a JSON string, with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void su_json_add_text(struct su_buf *out, struct su_str text);
+/* The shortest decimal that reads back as the same double, always with "." or "e"; null when not finite. */
+void su_json_add_number(struct su_buf *out, double value);
+
 /* Accessors that never fail: default when absent or of another type. */
 const char *su_json_string(const json_t *object, const char *key, const char *otherwise);
 int64_t su_json_int(const json_t *object, const char *key, int64_t otherwise);

@@ -27,8 +27,10 @@
 #include "act/delivery.h"
 #include "act/iteration.h"
 #include "aggregate/consumer.h"
+#include "aggregate/derived.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
+#include "aggregate/pane_cache.h"
 #include "aggregate/preview.h"
 #include "aggregate/table.h"
 #include "aggregate/stream.h"
@@ -214,7 +216,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -287,6 +289,20 @@ static bool amqp_part(struct serving *serving, struct su_err *err)
     return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
 }
 static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
+
+static bool deriveds_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    const struct deriveds_options options = {.query_ms = (int64_t)services->limits->query_s * 1000,
+                                             .query_memory_bytes = services->limits->query_memory_bytes};
+    services->panes = pane_cache_new(services->limits->window_cache_bytes);
+    return deriveds_open(services->streams, NULL, &options, &services->deriveds, err);
+}
+static void deriveds_end(struct serving *serving)
+{
+    deriveds_close(serving->services.deriveds);
+    pane_cache_free(serving->services.panes);
+}
 
 static bool consumers_part(struct serving *serving, struct su_err *err)
 {
@@ -414,6 +430,7 @@ static const struct part parts[] = {
     {"logs", logs_part, logs_end},
     {"streams", streams_part, streams_end},
     {"amqp", amqp_part, amqp_end},
+    {"deriveds", deriveds_part, deriveds_end},
     {"consumers", consumers_part, consumers_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
