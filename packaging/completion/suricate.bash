@@ -53,7 +53,7 @@ _suricate() {
     "replay") options=" --as --speed --rate --time --now --key --idle --per-row --version" ;;
     "sql") options=" --last --from --to --object --format" ;;
     "action set") options=" --webhook --secret --header" ;;
-    "action decisions") options=" --stream --consumer --action --limit -n" ;;
+    "action decisions") options=" --stream --consumer --action --state --limit -n" ;;
     "token create") options=" --scope -s --expires" ;;
     "user add") options=" --scope -s --no-password" ;;
     "user password") options=" --old" ;;

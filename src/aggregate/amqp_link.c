@@ -19,7 +19,9 @@
 enum {
     CHANNEL = 1,                /* of the consumer */
     FIRST_LOOK = 2,             /* throw-away channels count from here */
-    FRAME_MAX = 32 * 1024,      /* also bounds how deep a header can nest */
+    FRAME_STANDARD = 128 * 1024,    /* when the broker names no limit */
+    FRAME_MAX = 512 * 1024,     /* a header is never split: a smaller one than the broker's would end at the first large header.
+                                 * It bounds how deep one can nest, at some 112 bytes of stack for 7 bytes of header */
     FRAME_MIN = 4096,           /* the protocol's */
     PROTOCOL_HEADER = 'A',      /* the type of frame by which the library shows another version's greeting */
     TIMEOUT_MS = 4000,
@@ -252,7 +254,7 @@ static bool tune(struct amqp_link *link, struct su_err *err)
         return su_fail(err, SU_UNAVAILABLE, "login: the broker offers frames of %u bytes, and the protocol's least is %d", offer->frame_max, FRAME_MIN);
     amqp_connection_tune_ok_t chosen = {
         .channel_max = (uint16_t)least(offer->channel_max, 64),
-        .frame_max = offer->frame_max && offer->frame_max < FRAME_MAX ? offer->frame_max : FRAME_MAX,
+        .frame_max = offer->frame_max == 0 ? FRAME_STANDARD : offer->frame_max < FRAME_MAX ? offer->frame_max : FRAME_MAX,
         .heartbeat = (uint16_t)least(offer->heartbeat, link->definition->heartbeat_s)};
     if (chosen.channel_max < FIRST_LOOK + 3)
         return su_fail(err, SU_UNAVAILABLE, "login: the broker allows only %u channels", (unsigned)chosen.channel_max);

@@ -314,13 +314,14 @@ static void run(void *arg)
     }
 }
 
-bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options,
+bool deriveds_open(const struct question_sources *sources, const struct deriveds_options *options,
                    struct deriveds **ret, struct su_err *err)
 {
     struct deriveds *deriveds = su_alloc(sizeof *deriveds);
+    struct streams *streams = sources->streams;
     deriveds->streams = streams;
     deriveds->shared =
-        (struct derived_shared){.streams = streams, .tables = tables, .bus = streams_bus(streams), .has_changed = true};
+        (struct derived_shared){.streams = streams, .sources = *sources, .bus = streams_bus(streams), .has_changed = true};
     if (options)
         deriveds->shared.options = *options;
     su_lock_init(&deriveds->shared.lock);

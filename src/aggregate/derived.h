@@ -34,8 +34,8 @@ struct deriveds_options {
     size_t query_memory_bytes;
 };
 extern const struct store_migration derived_migrations[];
-/* tables may be NULL: joins with objects are refused then.  Registers itself with streams_on_delete and
+/* Registers itself with streams_on_delete and
  * streams_add_floor (the smallest offset of a parent that a derived stream, not stopped, still needs). */
-bool deriveds_open(struct streams *streams, struct tables *tables, const struct deriveds_options *options,
+bool deriveds_open(const struct question_sources *sources, const struct deriveds_options *options,
                    struct deriveds **ret, struct su_err *err);
 void deriveds_close(struct deriveds *deriveds);

@@ -226,7 +226,7 @@ static bool add_answer(struct emitting *emitting, const struct window *window, s
                                       .time_ms = worker->deriveds->options.query_ms,
                                       .memory_bytes = worker->deriveds->options.query_memory_bytes};
     QUESTION_AUTO struct asking *asking = NULL;
-    if (!question_ask(worker->deriveds->streams, worker->deriveds->tables, &question, &asking, err))
+    if (!question_ask(&worker->deriveds->sources, &question, &asking, err))
         return false;
     struct query *query = question_query(asking);
     enum query_next next;

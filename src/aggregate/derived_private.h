@@ -8,7 +8,7 @@
 /* What workers and whoever wakes them share. */
 struct derived_shared {
     struct streams *streams;
-    struct tables *tables;
+    struct question_sources sources;
     struct su_bus *bus;
     struct deriveds_options options;
     struct su_lock lock; /* the two below, and is_due of workers */

@@ -1,5 +1,5 @@
 /* Questions: see question.h.  Layer aggregate. */
-#include "question.h"
+#include "question_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,7 @@ struct stream_table {
 };
 
 struct asking {
-    struct streams *streams;
-    struct tables *tables;
+    struct question_sources sources;
     const struct question *question;
     struct sql *db;
     struct query *query;
@@ -47,8 +46,8 @@ static bool scan_stream(void *arg, const struct query_bounds *bounds, void **ret
     struct stream_scan *scan = su_alloc(sizeof *scan);
     scan->table = table;
     if (range.from < range.to && range.time_from_us < range.time_to_us &&
-        !log_read(streams_logs(table->asking->streams), table->asking->db, table->stream->log, &range, &scan->reader,
-                  err)) {
+        !log_read(streams_logs(table->asking->sources.streams), table->asking->db, table->stream->log, &range,
+                  &scan->reader, err)) {
         free(scan);
         return false;
     }
@@ -123,7 +122,7 @@ static struct su_str path_of(struct su_str name, enum block_kind kind)
 
 static bool read_fields(struct stream_table *table, struct su_err *err)
 {
-    if (!stream_schema(table->asking->streams, table->stream, table->asking->db, &table->schema, err))
+    if (!stream_schema(table->asking->sources.streams, table->stream, table->asking->db, &table->schema, err))
         return false;
     json_t *list = json_object_get(table->schema, "fields"), *item;
     size_t at;
@@ -144,8 +143,8 @@ static bool range_of(struct stream_table *table, struct su_err *err)
     uint64_t last_ms;
     if (question->window)
         table->range = *question->window;
-    else if (!stream_range(asking->streams, table->stream, asking->db, question->from, question->to, question->last,
-                           &table->range, err))
+    else if (!stream_range(asking->sources.streams, table->stream, asking->db, question->from, question->to,
+                           question->last, &table->range, err))
         return false;
     if (question->last && su_str_duration_ms(su_str_of(question->last), &last_ms))
         asking->window_us = (int64_t)last_ms * 1000;
@@ -186,6 +185,17 @@ static bool fail_unknown(const struct question *question, const char *name, stru
     return su_hint(err, "names are exact; quote those that hold / or .: \"nfl/week1.csv\"");
 }
 
+static bool may_ask(const struct question *question, const char *name)
+{
+    size_t at;
+    json_t *item;
+    if (!question->objects || !question->has_objects)
+        return question->has_objects;
+    json_array_foreach((json_t *)question->objects, at,
+                       item) if (json_is_string(item) && strcmp(json_string_value(item), name) == 0) return true;
+    return false;
+}
+
 static bool resolve(void *arg, const char *name, struct query_table *ret, struct su_err *err)
 {
     struct asking *asking = arg;
@@ -194,22 +204,25 @@ static bool resolve(void *arg, const char *name, struct query_table *ret, struct
         return stream_as_table(asking, stream_ref(question->stream), ret, err);
     struct stream *stream;
     if (!question->stream && question->has_streams) {
-        if (stream_get(asking->streams, question->tenant, name, &stream, err))
+        if (stream_get(asking->sources.streams, question->tenant, name, &stream, err))
             return stream_as_table(asking, stream, ret, err);
         if (err->code != SU_NOT_FOUND)
             return false;
     }
-    return fail_unknown(question, name, err);
+    if (!asking->sources.tables || !may_ask(question, name))
+        return fail_unknown(question, name, err);
+    return object_as_table(&asking->sources, question->tenant, name, ret, err) ||
+           (err->code == SU_NOT_FOUND && fail_unknown(question, name, err));
 }
 
 /* ------------------------------------------------------------------ asking */
 
-bool question_ask(struct streams *streams, struct tables *tables, const struct question *question, struct asking **ret,
+bool question_ask(const struct question_sources *sources, const struct question *question, struct asking **ret,
                   struct su_err *err)
 {
     struct asking *asking = su_alloc(sizeof *asking);
-    *asking = (struct asking){.streams = streams, .tables = tables, .question = question, .damage = SU_BUF(4096)};
-    asking->db = store_reader(streams_store(streams));
+    *asking = (struct asking){.sources = *sources, .question = question, .damage = SU_BUF(4096)};
+    asking->db = store_reader(streams_store(sources->streams));
     const struct query_options options = {.arg = asking,
                                           .resolve = resolve,
                                           .window_us = &asking->window_us,
@@ -230,7 +243,7 @@ void question_close(struct asking *asking)
     if (!asking)
         return;
     query_close(asking->query);
-    store_reader_done(streams_store(asking->streams), asking->db);
+    store_reader_done(streams_store(asking->sources.streams), asking->db);
     su_buf_done(&asking->damage);
     free(asking);
 }

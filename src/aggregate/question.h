@@ -22,8 +22,14 @@ struct question {
     uint64_t rows_max;
 };
 struct asking;
-/* services: tables may be NULL (then there are no objects). The reading connection is its own. */
-bool question_ask(struct streams *streams, struct tables *tables, const struct question *question, struct asking **ret,
+/* objects and tables may be NULL: then there are no objects. */
+struct question_sources {
+    struct streams *streams;
+    struct objects *objects;
+    struct tables *tables;
+};
+/* question is borrowed until the end; the reading connection is its own. */
+bool question_ask(const struct question_sources *sources, const struct question *question, struct asking **ret,
                   struct su_err *err);
 void question_close(struct asking *asking);
 static inline void question_close_pointer(struct asking **asking) { question_close(*asking); }

@@ -89,12 +89,14 @@ static void say_problem(struct request *request, int to, const struct su_err *er
     say(to, line, strlen(line), -1);
 }
 
-static const char *header_of(const struct reply *reply, const char *name)
+/* What the handler says beside the columns. */
+static json_t *headers_of(const struct reply *reply)
 {
+    json_t *headers = json_object();
     for (size_t i = 0; i < reply->header_count; i++)
-        if (strcmp(reply->headers[i].name, name) == 0)
-            return reply->headers[i].value;
-    return NULL;
+        if (su_str_starts(su_str_of(reply->headers[i].name), SU_STR("X-Suricate-")))
+            json_object_set_new(headers, reply->headers[i].name, su_json_text_or_null(reply->headers[i].value));
+    return headers;
 }
 
 static bool is_sealed(int fd)
@@ -166,9 +168,8 @@ static bool answer(struct frames *frames, struct request *request, const struct 
     }
     if (!sealed_reply(reply, &fd, &size, err))
         return false;
-    const char *next = header_of(reply, "X-Suricate-Next"), *damaged = header_of(reply, "X-Suricate-Damaged");
-    say_json(asker->fd, json_pack("{s:i, s:I, s:o, s:o}", "status", 200, "size", (json_int_t)size, "next", su_json_text_or_null(next),
-                                  "damaged", su_json_text_or_null(damaged)), size ? fd : -1);
+    say_json(asker->fd, json_pack("{s:i, s:I, s:o}", "status", 200, "size", (json_int_t)size, "headers", headers_of(reply)),
+             size ? fd : -1);
     return true;
 }
 

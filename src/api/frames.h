@@ -5,8 +5,8 @@
  * /v1/streams/{name}/columns?… or /v1/objects/{name}?view=columns.  The request goes
  * through the same admission and the same handler as by HTTP, so token, scopes,
  * tenant and revocation hold alike.  The answer is a line of JSON: {"status":200,
- * "size","next","damaged"} with a sealed memfd (nobody can change, grow or shrink it
- * any more) as the one descriptor that comes along, or the problem details.
+ * "size","headers":{"X-Suricate-…":…}} with a sealed memfd (nobody can change, grow or
+ * shrink it any more) as the one descriptor that comes along, or the problem details.
  *
  * Threads: "frames" reads questions from up to limits.frame_connections kernels, each
  * within FRAMES_DEADLINE_MS; "frames-1" and "frames-2" answer them. */

@@ -79,10 +79,11 @@ static bool ask(struct request *request, struct reply *reply, struct stream *str
                                       .memory_bytes = limits->query_memory_bytes,
                                       .rows_max = limits->query_rows,
                                       .bytes_max = limits->query_bytes};
+    const struct question_sources sources = {services->streams, services->objects, services->tables};
     QUESTION_AUTO struct asking *asking = NULL;
     ANSWER_AUTO struct answer answer;
     answer_init(&answer, format, 2 * limits->query_bytes + (1 << 20));
-    if (!question_ask(services->streams, NULL, &question, &asking, err) || !fill(&answer, question_query(asking), err))
+    if (!question_ask(&sources, &question, &asking, err) || !fill(&answer, question_query(asking), err))
         return false;
     answer_reply(&answer, reply, describe(asking));
     if (query_is_truncated(question_query(asking)))

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/consumer.h"
+#include "connections.h"
 #include "streams_private.h"
 
 struct streams *streams_service(const struct request *request, struct su_err *err)
@@ -48,6 +50,7 @@ static bool put(struct request *request, struct reply *reply, struct su_err *err
     const char *match, *none_match;
     bool is_new;
     return streams && request_conditions(request, &match, &none_match, err) &&
+           connection_allowed(request, json_object_get(request_json(request), "source"), err) &&
            stream_put(streams, request_tenant(request), request_param(request, "name"), request_json(request), match, none_match,
                       request_identity(request)->user, &stream, &is_new, err) &&
            reply_stream(request, reply, stream, is_new ? 201 : 200, err);
@@ -110,7 +113,7 @@ static void list_streams(struct request *request, struct reply *reply)
 
 /* ---------------------------------------------------- what it is made of */
 
-/* stream_json without what it was told to be. */
+/* stream_json without what it was told to be, and who follows it. */
 static bool stats(struct request *request, struct reply *reply, struct su_err *err)
 {
     STREAM_AUTO struct stream *stream = NULL;
@@ -120,6 +123,13 @@ static bool stats(struct request *request, struct reply *reply, struct su_err *e
     static const char *const left_out[] = {"definition", "schema", "version", "created_at", "created_by"};
     for (size_t i = 0; i < SU_COUNT(left_out); i++)
         json_object_del(json, left_out[i]);
+    struct consumers *consumers = request_services(request)->consumers;
+    json_t *followers = NULL;
+    if (consumers && !consumer_list(consumers, stream, &followers, err)) {
+        json_decref(json);
+        return false;
+    }
+    json_object_set_new(json, "consumers", followers ? followers : json_array());
     reply_json(reply, 200, json);
     return true;
 }

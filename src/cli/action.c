@@ -22,7 +22,7 @@ static char *resource_path(const char *resource, const char *name)
     return su_buf_take(&path, NULL);
 }
 
-static int put_resource(struct invocation *in, const char *resource, const json_t *body, const char *done, struct su_err *err)
+static int put_resource(struct invocation *in, const char *resource, const json_t *body, const char *kind, struct su_err *err)
 {
     struct client *client;
     const char *name = invocation_argument(in, 0);
@@ -33,9 +33,9 @@ static int put_resource(struct invocation *in, const char *resource, const json_
     if (invocation_wants_json(in) && answer)
         output_json(answer);
     else if (!invocation_wants_json(in) && !invocation_is_quiet(in)) {
-        printf("%s ", done);
+        printf("%s ", kind);
         output_text(stdout, name);
-        putchar('\n');
+        puts(" set");
     }
     return EXIT_DONE;
 }
@@ -116,7 +116,7 @@ static void add_decision_row(struct output_table *table, const json_t *item)
     SU_AUTO_FREE char *text = json_object_size(parameters) ? output_value(parameters) : su_strdup("");
     SU_AUTO_FREE char *id = output_value(json_object_get(item, "id"));
     output_table_add(table, id);
-    output_table_add(table, output_time(su_json_string(item, "created_at", ""), at));
+    output_table_add(table, output_time(su_json_string(item, "decided_at", ""), at));
     output_table_add(table, su_json_string(item, "stream", ""));
     output_table_add(table, su_json_string(item, "action", ""));
     output_table_add(table, text);
@@ -130,7 +130,7 @@ static int run_decisions(struct invocation *in, struct su_err *err)
     static const struct pages_view view = {
         .columns = 8, .titles = {"DECISION", "MADE", "STREAM", "ACTION", "PARAMETERS", "STATE", "TRIES", "REASON"},
         .right = {6}, .add_row = add_decision_row, .none = "no decisions"};
-    static const char *const filters[] = {"stream", "consumer", "action"};
+    static const char *const filters[] = {"stream", "consumer", "action", "state"};
     uint64_t max = DECISIONS_SHOWN;
     SU_AUTO_BUF struct su_buf path = SU_BUF(PATH_BYTES);
     su_buf_adds(&path, "/v1/decisions");
@@ -217,6 +217,7 @@ static const struct option_spec decision_options[] = {
     {.name = "stream", .value = "STREAM", .help = "only those made on this stream"},
     {.name = "consumer", .value = "NAME", .help = "only those of this consumer"},
     {.name = "action", .value = "NAME", .help = "only those of this action"},
+    {.name = "state", .value = "STATE", .help = "only those that are pending, sent or failed"},
     {.name = "limit", .letter = 'n', .value = "N", .help = "so many, newest first (default 30, 0: all)"},
     {.name = NULL},
 };

@@ -24,6 +24,7 @@ struct pushing {
     uint64_t size;          /* of the input, 0 unknown */
     uint64_t read;
     int64_t began_ms;
+    bool is_quiet, has_said;    /* that it waits for the server */
 };
 
 static void draw(struct pushing *pushing, const char *remark)
@@ -36,7 +37,14 @@ static void draw(struct pushing *pushing, const char *remark)
     progress_fraction(&pushing->progress, pushing->size ? (double)pushing->read / (double)pushing->size : -1, text);
 }
 
-static void on_wait(void *arg, const char *why) { draw(arg, why); }
+static void on_wait(void *arg, const char *why)
+{
+    struct pushing *pushing = arg;
+    draw(pushing, why);
+    if (pushing->progress.is_off && !pushing->is_quiet && !pushing->has_said)
+        fprintf(stderr, "waiting: %s\n", why);
+    pushing->has_said = true;
+}
 
 static bool take_record(void *arg, struct su_str record, uint64_t number, struct su_err *err)
 {
@@ -125,6 +133,7 @@ static int run_push(struct invocation *in, struct su_err *err)
     if (is_stdin && isatty(fd) && !invocation_is_quiet(in))
         fputs("a message a line; Ctrl-D ends\n", stderr);
     pushing.pusher = pusher;
+    pushing.is_quiet = invocation_is_quiet(in) || invocation_wants_json(in);
     pusher_on_wait(pusher, on_wait, &pushing);
     progress_begin(&pushing.progress, options.stream, invocation_is_quiet(in) || (is_stdin && isatty(fd)));
     bool done = push_all(&pushing, records, err);

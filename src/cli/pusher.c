@@ -26,12 +26,20 @@ struct pusher {
     void *on_wait_arg;
 };
 
+/* No server and no stream are said at once, not after a minute of trying.  A token that may only write sees neither. */
+static bool is_there(struct client *client, const char *stream, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *record = NULL;
+    SU_AUTO_FREE char *path = stream_path(stream, "");
+    return client_get_json(client, path, &record, err) || err->code == SU_DENIED;
+}
+
 bool pusher_open(struct invocation *in, const struct pusher_options *options, struct pusher **ret, struct su_err *err)
 {
     struct client *client;
     if (options->key && strpbrk(options->key, "\r\n"))
         return su_fail(err, SU_INVALID, "--key: a key is one line of text");
-    if (!invocation_client(in, &client, err))
+    if (!invocation_client(in, &client, err) || !is_there(client, options->stream, err))
         return false;
     struct pusher *pusher = su_alloc(sizeof *pusher);
     *pusher = (struct pusher){.options = *options, .client = client, .body = SU_BUF(HARD_BYTES)};

@@ -296,7 +296,7 @@ static bool deriveds_part(struct serving *serving, struct su_err *err)
     const struct deriveds_options options = {.query_ms = (int64_t)services->limits->query_s * 1000,
                                              .query_memory_bytes = services->limits->query_memory_bytes};
     services->panes = pane_cache_new(services->limits->window_cache_bytes);
-    return deriveds_open(services->streams, NULL, &options, &services->deriveds, err);
+    return deriveds_open(&(struct question_sources){services->streams, services->objects, services->tables}, &options, &services->deriveds, err);
 }
 static void deriveds_end(struct serving *serving)
 {

@@ -228,7 +228,7 @@ void stream_print_record(const json_t *record)
     print_lists("", record);
 }
 
-static int print_part(struct invocation *in, const char *rest, struct su_err *err)
+static int print_part(struct invocation *in, const char *rest, void (*print)(const json_t *), struct su_err *err)
 {
     struct client *client;
     SU_AUTO_JSON json_t *record = NULL;
@@ -238,13 +238,13 @@ static int print_part(struct invocation *in, const char *rest, struct su_err *er
     if (invocation_wants_json(in))
         output_json(record);
     else
-        stream_print_record(record);
+        print(record);
     return EXIT_DONE;
 }
 
-static int run_show(struct invocation *in, struct su_err *err) { return print_part(in, "", err); }
+static int run_show(struct invocation *in, struct su_err *err) { return print_part(in, "", stream_print_summary, err); }
 
-static int run_stats(struct invocation *in, struct su_err *err) { return print_part(in, "/stats", err); }
+static int run_stats(struct invocation *in, struct su_err *err) { return print_part(in, "/stats", stream_print_record, err); }
 
 static int run_verify(struct invocation *in, struct su_err *err)
 {
@@ -274,7 +274,7 @@ static int run_rm(struct invocation *in, struct su_err *err)
         SU_AUTO_FREE char *path = stream_path(invocation_argument(in, i), invocation_has(in, "force") ? "?force=true" : "");
         SU_AUTO_JSON json_t *nothing = NULL;
         if (!client_json(client, "DELETE", path, NULL, &nothing, err)) {
-            if (err->code == SU_CONFLICT && !*err->hint)
+            if (err->code == SU_CONFLICT)
                 su_hint(err, "--force removes it all the same");
             return COMMAND_FAILED;
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -362,6 +363,18 @@ def test_an_idle_connection_outlives_its_heartbeats(server: Server, rabbit: Brok
     assert status(server, "s")["connections"] == 1 and status(server, "s")["state"] == "running"
 
 
+def test_back_pressure_is_held_by_the_broker_and_the_connection_lives_through_it(server: Server, rabbit: Broker, name: str) -> None:
+    rabbit.queue(name)
+    rabbit.publish(name, bodies(600))
+    define(server, "s", source(rabbit, name, heartbeat_s=2, prefetch=100), limits={"messages_per_s": 50})
+    shown = wait_state(server, "s", "stalled", "messages_per_s")
+    assert shown["step"] == "commit"
+    assert rabbit.messages(name)[0] >= 100, "what has not been taken is the broker's to keep"
+    assert numbers(wait_messages(server, "s", 600)) == list(range(600))
+    wait_acknowledged(rabbit, name)
+    assert status(server, "s")["connections"] == 1
+
+
 # -- poison -------------------------------------------------------------------------------------------------------
 
 
@@ -400,6 +413,25 @@ def test_headers_of_every_type_and_any_depth_do_no_harm(server: Server, rabbit: 
     headers = wait_messages(server, "s", 1)[0]["headers"]
     assert headers["text"] == 'a"b' and headers["yes"] is True and headers["many"] == [1, "two", None, {"three": 3}]
     assert "amqp.exchange" not in headers
+
+
+def test_headers_as_large_and_as_deep_as_a_frame_do_no_harm(server: Server, rabbit: Broker, name: str) -> None:
+    nested: Any = "core"
+    for _ in range(15_000):
+        nested = {"k": nested}
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(200_000)
+    try:
+        rabbit.queue(name)
+        rabbit.publish(name, bodies(1), headers={"deep": nested})
+        rabbit.publish(name, bodies(1, 1), headers={"large": "x" * 100_000})
+        rabbit.publish(name, bodies(1, 2))
+    finally:
+        sys.setrecursionlimit(limit)
+    define(server, "s", source(rabbit, name))
+    assert numbers(wait_messages(server, "s", 2)) == [0, 2]
+    assert "headers" in dead(server, "s")[0]["reason"]
+    assert status(server, "s")["connections"] == 1
 
 
 def test_a_message_of_a_known_id_is_taken_once_unless_ids_are_ignored(server: Server, rabbit: Broker, name: str) -> None:
@@ -482,6 +514,17 @@ def test_a_wrong_definition_is_refused_with_its_field(server: Server, rabbit: Br
     assert answer.status_code == 400 and "source/url" in answer.text
     with_password = server.requests.put("/v1/streams/s", json={"source": {"kind": "amqp", "url": "amqp://u:hunter2@h", "queue": "q"}})
     assert with_password.status_code == 400 and "hunter2" not in with_password.text
+
+
+def test_a_secret_is_sent_only_where_somebody_says_who_may_set_secrets(server: Server, rabbit: Broker, name: str) -> None:
+    token = server.requests.post("/v1/tokens", json={"name": "w", "scopes": ["streams:read", "streams:write"]}).json()["token"]
+    client = server.client(token)
+    server.requests.put("/v1/secrets/broker", json={"value": "hidden"})
+    named = {"kind": "amqp", **source(rabbit, name, secret="broker")}
+    refused = client.put("/v1/streams/s", json={"source": named})
+    assert refused.status_code == 403 and "secrets:write" in refused.text
+    assert client.post("/v1/connections/amqp/test", json={"source": named}).status_code == 403
+    assert client.put("/v1/streams/s", json={"source": {"kind": "amqp", **source(rabbit, name)}}).status_code == 201
 
 
 # -- the whole of it ----------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_a_stream_is_made_shown_changed_and_removed(server: Server, tmp_path: Pa
     assert definition["time"]["field"] == "at" and definition["key"] == "sensor" and definition["delay"] == "5s"
     assert definition["retention"]["age"] == "30d" and definition["source"]["kind"] == "push"
     shown = server.cli("stream", "show", "house/kitchen").stdout
-    assert "definition.time.field" in shown and "warm" in shown
+    assert 'from "at"' in shown and "warm" in shown and "30d" in shown
     assert "house/kitchen" in server.cli("stream", "ls").stdout and "kitchen" in server.cli("stream", "ls", "house/").stdout
     again = server.cli("stream", "create", "house/kitchen", check=False)
     assert again.returncode == 5 and "--replace" in again.stderr
@@ -134,20 +134,26 @@ class Moody(BaseHTTPRequestHandler):
 
     seen: list[tuple[str, bytes]] = []
 
+    def do_GET(self) -> None:
+        self.answer(200, {"name": "s"})
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.seen.append((self.headers["Idempotency-Key"], body))
         if len(self.seen) == 2:
             self.close_connection = True
             return
-        answer = json.dumps({"first": 0, "next": 1, "count": 1, "repeated": len(self.seen) > 1}).encode()
-        self.send_response(429 if len(self.seen) == 1 else 200)
-        if len(self.seen) == 1:
+        self.answer(429 if len(self.seen) == 1 else 200, {"first": 0, "next": 1, "count": 1, "repeated": len(self.seen) > 1})
+
+    def answer(self, status: int, record: dict[str, Any]) -> None:
+        body = json.dumps(record).encode()
+        self.send_response(status)
+        if status == 429:
             self.send_header("Retry-After", "1")
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -315,7 +321,7 @@ def test_consumers_are_listed_moved_and_removed(server: Server) -> None:
 
 def test_a_secret_comes_from_standard_input_and_is_never_shown(server: Server) -> None:
     said = server.cli("secret", "set", "broker", input="hunter2hunter2\n")
-    assert said.stdout == "secret broker\n"
+    assert said.stdout == "secret broker set\n"
     listed = server.cli("secret", "ls").stdout + server.cli("secret", "ls", "--json").stdout
     assert "broker" in listed and "hunter2" not in listed
     assert server.cli("secret", "set", "empty", input="", check=False).returncode == 2

@@ -423,6 +423,9 @@ def test_stats_tell_what_is_there(server: Server) -> None:
     assert stats["offsets"] == {"first": 0, "next": 30} and stats["messages"] == 30 and stats["dead_letters"] == 0
     assert stats["time"] == {"low": "2026-01-01T00:00:00.000000Z", "high": "2026-01-01T00:00:29.000000Z"}
     assert stats["since_start"]["messages"] == 30 and stats["stored"]["head_messages"] + stats["stored"]["sealed_messages"] == 30
+    server.requests.put("/v1/streams/s/consumers/c", json={"every": "10s", "from": "earliest"})
+    followers = server.requests.get("/v1/streams/s/stats").json()["consumers"]
+    assert [(one["name"], one["lag"]["messages"]) for one in followers] == [("c", 30)]
     assert "definition" not in stats and set(stats["rates"]) == {"messages_per_s", "bytes_per_s"}
 
 

@@ -635,7 +635,7 @@ static void append_that_is_rolled_back_leaves_no_trace(void **state)
 
 static bool limit_pages(struct sql *db, void *arg, struct su_err *err)
 {
-    return sql_script(db, arg ? "PRAGMA max_page_count=60" : "PRAGMA max_page_count=1000000", err);
+    return sql_script(db, arg ? "PRAGMA max_page_count=30" : "PRAGMA max_page_count=1000000", err);
 }
 
 static void append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room(void **state)
@@ -646,9 +646,9 @@ static void append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room(
     append(&f, 0, 100);
     check_ok(store_write(f.store, limit_pages, &f, &err));
     BLOCK_AUTO_BUILDER struct block_builder *builder = block_builder_new(NULL);
-    SU_AUTO_BUF struct su_buf bytes = SU_BUF(8 << 20);
+    SU_AUTO_BUF struct su_buf bytes = SU_BUF(64 << 20);
     uint64_t first;
-    add_rows(builder, 100, 20000);
+    add_rows(builder, 100, 100000);
     check_ok(block_finish(builder, 0, &bytes, &err));
     assert_false(append_bytes(&f, bytes.ptr, bytes.len, &first, &err));
     assert_string_equal(err.slug, "insufficient-storage");
@@ -657,7 +657,7 @@ static void append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room(
     check_ok(store_write(f.store, limit_pages, NULL, &err));
     check_ok(append_bytes(&f, bytes.ptr, bytes.len, &first, &err));
     assert_int_equal(first, 100);
-    assert_int_equal(read_range(&f, &everything).count, 20100);
+    assert_int_equal(read_range(&f, &everything).count, 100100);
     close_logs(&f);
 }
 

@@ -35,10 +35,13 @@ class Columns(NamedTuple):
         The blocks (docs/reference/columns.md); empty when there are no rows.
     next : str or None
         The path of the rest; None when this is all.
+    headers : mapping
+        What the server says of it (``X-Suricate-…``).
     """
 
     buffer: mmap.mmap | bytes
     next: str | None
+    headers: Mapping[str, str]
 
 
 def pieces(where: str) -> Iterator[Columns]:
@@ -96,8 +99,10 @@ def _copied(where: str) -> Columns:
     for attempt in attempts():
         with send("GET", where, headers={"Accept": TYPE}, timeout_s=10 * TIMEOUT_S) as reply:
             try:
-                _tell_damage(where, reply.headers.get("X-Suricate-Damaged"))
-                return Columns(reply.read(), _rest(where, reply.headers.get("X-Suricate-Next")))
+                kind = reply.headers.get("Content-Type", "")
+                if kind != TYPE:
+                    raise errors.Invalid(f"{where} answers with {kind or 'nothing known'}, not with columns")
+                return _columns(where, reply.read(), reply.headers)
             except errors.Unavailable as error:
                 attempt.failed(error)
     raise AssertionError("unreachable")
@@ -120,14 +125,12 @@ def _mapped(path: str, place: Target, where: str) -> Columns:
         answer = _answer(text)
         if answer["status"] != 200:
             raise errors.from_reply(answer["status"], "", text)
-        _tell_damage(where, answer.get("damaged"))
-        rest = _rest(where, answer.get("next"))
         if not answer["size"]:
-            return Columns(b"", rest)
+            return _columns(where, b"", answer["headers"])
         if descriptor < 0:
             raise errors.Internal("the server passed no descriptor with its answer")
         memory = mmap.mmap(descriptor, answer["size"], flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
-        return Columns(memory, rest)
+        return _columns(where, memory, answer["headers"])
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -161,12 +164,13 @@ def _answer(text: bytes) -> Mapping[str, Any]:
     raise errors.Internal("the answer on the frames' socket is not understood; is the package as old as the server?")
 
 
-def _rest(where: str, query: str | None) -> str | None:
-    """Give the path of the rest; `query` is the server's own, in place of the one asked with."""
-    return f"{where.partition('?')[0]}?{query}" if query else None
-
-
-def _tell_damage(where: str, ranges: str | None) -> None:
-    if ranges:
-        name = where.partition("?")[0].removeprefix("/v1/streams/").removesuffix("/columns")
-        warnings.warn(f"stream {name}: the messages at offsets {ranges} are damaged on disk and left out", stacklevel=5)
+def _columns(where: str, buffer: mmap.mmap | bytes, headers: Mapping[str, str]) -> Columns:
+    """Put an answer together; `X-Suricate-Next` is the query for the rest, in place of the one asked with."""
+    place, query = where.partition("?")[0], headers.get("X-Suricate-Next")
+    damaged = headers.get("X-Suricate-Damaged")
+    if damaged:
+        name = place.removeprefix("/v1/streams/").removesuffix("/columns")
+        warnings.warn(
+            f"stream {name}: the messages at offsets {damaged} are damaged on disk and left out", stacklevel=6
+        )
+    return Columns(buffer, f"{place}?{query}" if query else None, headers)
