@@ -67,6 +67,35 @@ def test_a_stream_is_made_shown_changed_and_removed(server: Server, tmp_path: Pa
     assert wrong.returncode == 2 and "idle" in wrong.stderr
 
 
+def test_options_build_the_definition_of_a_brokers_and_a_derived_stream(server: Server) -> None:
+    server.cli("secret", "set", "broker", input="not-the-password")
+    server.cli("stream", "create", "orders", "--amqp", "amqp://127.0.0.1:1/", "--user", "app", "--secret", "broker", "--queue", "q",
+               "--declare", "quorum", "--exchange", "x", "--bind", "a.*", "--bind", "b")
+    source = json.loads(server.cli("stream", "show", "orders", "--json").stdout)["definition"]["source"]
+    assert source["kind"] == "amqp" and source["queue"] == "q" and source["declare"]["type"] == "quorum"
+    assert source["bind"] == [{"exchange": "x", "routing_key": "a.*"}, {"exchange": "x", "routing_key": "b"}]
+    assert "amqp://127.0.0.1:1/" in server.cli("stream", "show", "orders").stdout
+    server.cli("stream", "create", "plays", "--time-field", "at")
+    server.cli("stream", "create", "yards", "--from", "plays", "--every", "1s", "--by", "who", "--aggregate", "total=sum(yards)",
+               "--aggregate", "n=count()")
+    rows = [{"at": f"2025-01-01T00:00:0{second}Z", "who": who, "yards": 3} for second in range(3) for who in "ab"]
+    server.cli("push", "plays", input=lines(*rows))
+    derived = wait_until(lambda: [row for row in bodies(server, "yards", "-q") if row["who"] == "b"], "a window is computed")
+    assert derived[0]["total"] == 3 and derived[0]["n"] == 1
+    refused = server.cli("stream", "rm", "plays", check=False)
+    assert refused.returncode == 5 and "--force" in refused.stderr and "yards" in refused.stderr
+    wrong = server.cli("stream", "create", "x", "--from", "plays", "--every", "1s", "--aggregate", "sum(n)", check=False)
+    assert wrong.returncode == 2 and "n=sum(count)" in wrong.stderr
+
+
+def test_a_rate_limit_is_waited_for(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps({"limits": {"messages_per_s": 100}}))
+    server.cli("stream", "create", "s", "--file", file)
+    said = server.cli("push", "s", "--batch", "100", "--json", input=lines(*range(250)))
+    assert json.loads(said.stdout)["count"] == 250 and bodies(server, "s") == list(range(250))
+
+
 def test_a_paused_stream_takes_nothing_until_it_goes_on(server: Server) -> None:
     server.cli("stream", "create", "s")
     server.cli("stream", "pause", "s")
