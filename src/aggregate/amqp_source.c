@@ -52,7 +52,7 @@ struct amqp_source {
     struct stream_writer *writer;
     uint64_t tag;                   /* the newest message taken */
     uint32_t pending;               /* messages taken and not yet acknowledged */
-    bool has_ids;                   /* among them */
+    bool has_ids;                   /* ids are remembered of messages that are not on disk */
     int64_t began_ns, flushed_ns;   /* when the batch began; when the last one ended */
     double per_us;                  /* rate of messages, smoothed */
     int64_t stopping_ms;            /* when it first saw that it shall stop */
@@ -130,7 +130,7 @@ static bool is_stopping(struct amqp_source *source) { return atomic_load_explici
 /* Everything taken and not committed is forgotten: the broker delivers it again. */
 static void abandon(struct amqp_source *source)
 {
-    if (source->pending && source->has_ids)
+    if (source->has_ids)
         stream_forget_ids(source->streams, source->stream);
     stream_writer_clear(source->writer);
     source->pending = 0;
@@ -241,16 +241,14 @@ static bool take(struct amqp_source *source, const struct amqp_message *message,
 
 static bool receive(struct amqp_source *source, const struct amqp_message *message, struct su_err *err)
 {
-    bool is_seen = false;
+    bool is_seen = false, has_id = message->id.ptr && !source->definition.ignores_ids;
     source->received++;
-    if (message->id.ptr && !source->definition.ignores_ids) {
-        if (!stream_seen_id(source->streams, source->stream, message->id, &is_seen, err))
-            return false;
-        source->has_ids |= !is_seen;
-    }
-    if (is_seen)
-        source->repeated++;
-    else if (!take(source, message, err))
+    if (has_id && !stream_seen_id(source->streams, source->stream, message->id, &is_seen, err))
+        return false;
+    bool is_taken = is_seen || take(source, message, err);
+    source->has_ids |= has_id && !is_seen;      /* also when an earlier batch was committed on the way */
+    source->repeated += is_seen;
+    if (!is_taken)
         return false;
     if (source->pending++ == 0)
         source->began_ns = su_mono_ns();

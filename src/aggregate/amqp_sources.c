@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { CONNECTIONS_MAX = 256, TESTS_MAX = 2, GRACE_MS = 4000 };
+enum { CONNECTIONS_MAX = 256, TESTS_MAX = 2, GRACE_MS = 4000, TEST_MS = 2500 };
 
 struct amqp_sources {
     struct streams *streams;
@@ -199,7 +199,7 @@ static void test(void *arg)
     struct testing *testing = arg;
     struct amqp_link *link = NULL;
     struct amqp_queue queue;
-    const struct amqp_link_options options = {.body_max = 1};
+    const struct amqp_link_options options = {.timeout_ms = TEST_MS, .body_max = 1};
     if (!amqp_link_open(&testing->definition, testing->secret ? secret_reveal(testing->secret) : SU_STR("guest"), &options, &link, &testing->err))
         return;
     bool is_there = amqp_link_declare(link, true, &queue, &testing->err);

@@ -127,7 +127,7 @@ bool table_flush(struct table_sink *sink, struct su_err *err)
     if (rows == 0)
         return true;
     su_buf_clear(&sink->out);
-    if (!block_finish(sink->builder, sink->rows, &sink->out, err)
+    if (!block_finish(sink->builder, sink->rows, &sink->out, err) || !table_flat_block(sink, err)
         || !blob_writer_add(sink->writer, sink->out.ptr, sink->out.len, err))
         return false;
     block_builder_clear(sink->builder);
@@ -192,6 +192,7 @@ static bool parse_into(struct tables *tables, const struct object_info *info, st
     bool is_done = parse(info, fd, sink, err) && table_flush(sink, err);
     block_builder_free(sink->builder);
     su_buf_done(&sink->out);
+    json_decref(sink->classes);
     return is_done && (sink->rows > 0 || table_refuse(err, "%s has no records", info->name));
 }
 

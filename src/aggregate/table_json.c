@@ -11,6 +11,7 @@ static bool add(struct json_table *table, struct su_str text, struct su_err *err
     text = su_str_trim(text);
     if (text.len == 0)
         return true;
+    table_flat_line(table->sink, text);
     block_begin(table->sink->builder);
     if (json_parser_row(table->parser, text, table->sink->builder, err))
         return table_row(table->sink, err);
@@ -60,7 +61,9 @@ static bool read_json(int fd, struct table_sink *sink, bool (*read)(struct table
 {
     struct json_table table = {.sink = sink, .parser = json_parser_new()};
     struct table_text text = {0};
-    table_differs(sink, "the values of JSON come in kinds of their own");
+    sink->is_lines = read == read_lines;
+    if (!sink->is_lines)
+        table_differs(sink, "the values of JSON come in kinds of their own");
     bool is_done = table_text_open(fd, &text, err) && read(&text, &table, err);
     table_text_done(&text);
     json_parser_free(table.parser);

@@ -1,5 +1,6 @@
 /* Inside table*.c: parsing a table into blocks.  Layer aggregate. */
 #pragma once
+#include "base/json.h"
 #include "decode.h"
 #include "store/blob.h"
 #include "store/block.h"
@@ -13,6 +14,8 @@ struct table_sink {
     uint64_t rows;
     struct su_buf out;
     bool is_frame;
+    bool is_lines;              /* an NDJSON: table_flat_block has a look at every block */
+    json_t *classes;            /* of its columns so far, by name */
     char why[200];
 };
 /* The row begun is complete: a full block is written. */
@@ -20,6 +23,9 @@ bool table_row(struct table_sink *sink, struct su_err *err);
 bool table_flush(struct table_sink *sink, struct su_err *err);
 /* The frame would not be pandas'; the first reason stays. */
 void table_differs(struct table_sink *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Of an NDJSON: what pandas would read otherwise differs. */
+void table_flat_line(struct table_sink *sink, struct su_str line);
+bool table_flat_block(struct table_sink *sink, struct su_err *err);
 bool table_refuse(struct su_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Text of the object, from its beginning. */

@@ -229,3 +229,99 @@ def test_a_kernel_reads_on_while_its_server_is_gone(server: Server, monkeypatch:
 def nothing_chosen_by_hand() -> Iterator[None]:
     yield
     s.connect(None)
+
+
+# Tables as cached columns ----------------------------------------------------------------------
+
+TABLES = {
+    "plain.csv": b"name,size,ratio,ok\na,1,0.5,True\nb,2,1.5,False\n\xc3\xbc,3,2.25,True\n",
+    "holes.csv": b"n,x,t,b\n1,,a,True\n,2.5,,\n3,1e3,NA,False\n",
+    "quoted.csv": b'"a ""b""","c,d"\n"x\ny",1\n"",2\n',
+    "semicolons.csv": b"a;b\n1;x\n2;y\n",
+    "tabs.tsv": b"a\tb\n1\tx\n",
+    "dates.csv": b"day,n\n2013-09-05,1\n2013-09-06,2\n",
+    "big.csv": b"n\n9223372036854775807\n-9223372036854775808\n",
+    "huge.csv": b"n\n18446744073709551615\n1\n",
+    "zeros.csv": b"code,n\n007,1\n010,2\n",
+    "mixed.csv": b"v\n1\nx\n2.5\n",
+    "nothing.csv": b"a,b\n",
+    "empty.csv": b"",
+    "twice.csv": b"a,a,b\n1,2,3\n",
+    "ragged.csv": b"a,b\n1,2\n3\n",
+    "index.csv": b"a,b\nx,1,2\ny,3,4\n",
+    "bom.csv": b"\xef\xbb\xbfa,b\n1,2\n",
+    "latin.csv": b"name\nM\xfcller\n",
+    "infinite.csv": b"x\ninf\n-inf\nnan\n",
+    "spaces.csv": b"a, b\n 1, x\n2,y \n",
+    "unnamed.csv": b",n\n0,1\n1,2\n",
+    "truth.csv": b"t\nTRUE\nfalse\n",
+    "records.ndjson": b'{"a": 1, "b": "x"}\n{"a": 2, "b": null}\n{"b": "z", "c": [1, 2]}\n',
+    "numbers.ndjson": b'{"n": 1, "x": 0.5, "t": true}\n{"n": 2, "x": 1, "t": false}\n',
+    "lacking.ndjson": b'{"a": 1, "b": "x", "c": 0.5}\n{"b": "y"}\n\n{"a": 3, "c": 1}\n',
+    "whole.ndjson": b'{"x": 1.0}\n{"x": 2.0}\n',
+    "numeric.ndjson": b'{"x": "1"}\n{"x": "2"}\n',
+    "mixed.ndjson": b'{"x": 1}\n{"x": "a"}\n',
+    "bools.ndjson": b'{"t": true, "n": 1}\n{"n": 2}\n',
+    "braces.ndjson": b'{"text": "a {b} [c] null"}\n{"text": "d"}\n',
+    "escapes.ndjson": b'{"t\\u00e4xt": "a\\n\\ud83c\\udfc8", "n": -5}\n',
+    "late.ndjson": b'{"a": 1}\n{"a": 2, "b": "x"}\n',
+    "hollow.ndjson": b'{"a": {}, "b": 1}\n{"a": {}, "b": 2}\n',
+    "nulls.ndjson": b'{"a": null, "b": 1}\n{"a": null, "b": 2}\n',
+    "large.ndjson": b'{"n": 9007199254740993}\n{"n": 1}\n',
+    "values.ndjson": b'1\n2\n',
+    "nested.jsonl": b'{"a": {"b": 1}}\n{"a": {"b": 2}}\n',
+    "dates.ndjson": b'{"date": "2013-09-05T20:30:00Z", "ts": 1378413000, "n": "12"}\n',
+}
+
+
+def by_pandas(name: str, content: bytes) -> Any:
+    """What `s.read` made of it before there were columns, or the kind of error."""
+    from suricate import _objects
+
+    try:
+        s.write(name, content)
+        kept, _objects._COLUMNAR = _objects._COLUMNAR, ()
+        try:
+            return s.read(name)
+        finally:
+            _objects._COLUMNAR = kept
+    except Exception as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_the_same_frame_from_columns_and_from_pandas(at: Server, table: str) -> None:
+    name = f"sdk/tables/{table}"
+    expected = by_pandas(name, TABLES[table])
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            s.read(name)
+        return
+    for _ in range(2):  # parsed, then from what was kept
+        pd.testing.assert_frame_equal(s.read(name), expected)
+
+
+def test_plain_tables_do_come_as_columns(at: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from suricate import _objects
+
+    for name in ("plain.csv", "semicolons.csv", "numbers.ndjson"):
+        s.write(f"sdk/columnar/{name}", TABLES[name])
+    s.write("sdk/columnar/sample.csv", SAMPLE)
+    expected = pd.read_csv(SAMPLE)
+    monkeypatch.setattr(_objects, "Download", None)
+    for name in ("plain.csv", "semicolons.csv", "numbers.ndjson"):
+        assert len(s.read(f"sdk/columnar/{name}")) in (2, 3)
+    pd.testing.assert_frame_equal(s.read("sdk/columnar/sample.csv"), expected)
+
+
+def test_a_kernel_maps_the_columns_of_a_table(at: Server) -> None:
+    s.write("sdk/mapped.csv", SAMPLE)
+    cell = (
+        "import suricate as s\nfrom suricate import _objects\n_objects.Download = None\n"
+        "frame = s.read('sdk/mapped.csv')\ns.result([len(frame), int(frame.complete.sum())])"
+    )
+    expected = pd.read_csv(SAMPLE)
+    record = at.run(cell)
+    assert finish(record) == [len(expected), int(expected.complete.sum())]
+    reads = at.requests.get(f"/v1/runs/{record['id']}/lineage").json()["reads"]
+    assert [item["object"] for item in reads] == ["sdk/mapped.csv"]

@@ -304,7 +304,7 @@ def _columns(name: str, version: int | None) -> pd.DataFrame | None:
         found = columns(path("objects", name, view="columns", version=version))
     except (errors.Invalid, errors.Limit):
         return None
-    if found.headers.get("X-Suricate-Frame") != "true":
+    if found.headers.get("X-Suricate-Frame") != "same":
         return None
     from ._columns import frame_of
 
