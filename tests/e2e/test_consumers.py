@@ -250,6 +250,23 @@ def test_a_followed_stream_is_deleted_only_when_forced(server):
     assert server.requests.get("/v1/streams/s/consumers").json()["items"] == []
 
 
+def test_retention_keeps_what_a_living_consumer_has_not_committed(server):
+    def first(name: str) -> int:
+        return server.requests.get(f"/v1/streams/{name}").json()["offsets"]["first"]
+
+    for name in ("s", "free"):
+        make_stream(server, name, retention={"messages": 1})
+    follower = Follower(server)
+    for second in (1, 12, 22, 32):
+        say(server, second)
+        say(server, second, name="free")
+    wait_until(lambda: first("free") == 3, "the stream without a consumer was cut")
+    assert first("s") == 0
+    assert [follower.take()[0] for _ in range(3)] == [0, 10, 20]
+    say(server, 33)
+    wait_until(lambda: first("s") > 0, "what is committed may go")
+
+
 # -- decisions ----------------------------------------------------------------------------------------------------
 
 
