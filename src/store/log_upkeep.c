@@ -224,6 +224,7 @@ static void attend(struct logs *logs, int64_t log)
 static void upkeep_loop(void *arg)
 {
     struct logs *logs = arg;
+    su_thread_give_way();       /* what is appended has precedence; the head can wait */
     look_around(logs);
     su_lock(&logs->lock);
     while (!logs->is_closing) {
