@@ -185,7 +185,8 @@ void rollup_pane_clear(struct rollup_pane *pane)
     drop_ends(pane);
     for (size_t i = 0; i < pane->rollup->lane_count; i++) {
         struct pane_lane *lane = &pane->lanes[i];
-        memset(lane->cells, 0, pane->capacity * (lane->cells ? sizeof *lane->cells : 0));
+        if (lane->cells)
+            memset(lane->cells, 0, pane->capacity * sizeof *lane->cells);
         if (lane->spreads)
             memset(lane->spreads, 0, pane->capacity * sizeof *lane->spreads);
         lane->kept_count = 0;
