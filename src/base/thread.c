@@ -4,12 +4,18 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "str.h"
 
+#ifdef __SANITIZE_ADDRESS__
+enum { STACK_BYTES = 2048 * 1024 };     /* its frames are eight times as large */
+#else
 enum { STACK_BYTES = 256 * 1024 };
+#endif
 
 struct start { void (*run)(void *arg); void *arg; char name[16]; };
 
@@ -44,6 +50,12 @@ void su_thread_start_with_stack(struct su_thread *thread, const char *name, size
 void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg)
 {
     su_thread_start_with_stack(thread, name, STACK_BYTES, run, arg);
+}
+
+void su_thread_give_way(void)
+{
+    enum { NICE = 5 };
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);    /* Linux: of this thread alone */
 }
 
 void su_thread_join(struct su_thread *thread)

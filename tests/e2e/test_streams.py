@@ -7,11 +7,11 @@ import gzip
 import io
 import json
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, UTC
 from typing import Any
 
 import pytest
-from conftest import Server
+from conftest import IS_SANITIZED, Server
 from streams import NDJSON, bodies, create, problem, push, read
 
 MESSAGES = "/v1/streams/{}/messages"
@@ -283,7 +283,7 @@ def test_a_field_may_change_its_kind(server: Server) -> None:
     assert [row["v"] for row in rows[:4]] == ["1", "2.5", "three", "true"] and rows[6]["v.x"] == "5"
 
 
-AT = datetime(2026, 3, 4, 5, 6, 7, 890000, timezone.utc)
+AT = datetime(2026, 3, 4, 5, 6, 7, 890000, UTC)
 
 
 @pytest.mark.parametrize(("format", "value"), [
@@ -299,7 +299,7 @@ def test_event_time_is_read_in_five_formats(server: Server, format: str, value: 
 
 def test_times_in_the_future_are_held_to_the_skew_and_old_ones_kept(server: Server) -> None:
     create(server.requests, "s", time={"field": "at", "format": "rfc3339"}, skew="10s")
-    future = (datetime.now(timezone.utc) + timedelta(days=400)).isoformat()
+    future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
     push(server.requests, "s", {"at": "1965-01-01T00:00:00Z"}, {"at": future})
     old, new = read(server.requests, "s")
     assert old["time"] == "1965-01-01T00:00:00.000000Z"
@@ -400,7 +400,7 @@ def test_a_long_export_is_whole_and_takes_no_memory(server: Server) -> None:
     assert offsets == count
     text = server.requests.get("/v1/streams/s/messages", params={"format": "csv"}).text
     assert text.count("\n") == count + 1 and text.splitlines()[-1].startswith(f"{count - 1},")
-    assert memory(server) < resident + 32 * 1024
+    assert IS_SANITIZED or memory(server) < resident + 32 * 1024
 
 
 def memory(server: Server) -> int:
@@ -469,4 +469,4 @@ def test_a_flood_gets_429_and_memory_stays_flat(server: Server) -> None:
             refused += status == 429
     assert taken and refused
     assert server.requests.get("/v1/streams/s").json()["offsets"]["next"] == 500 * (taken + 1)
-    assert memory(server) < before + 48 * 1024
+    assert IS_SANITIZED or memory(server) < before + 48 * 1024
