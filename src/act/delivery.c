@@ -23,6 +23,7 @@ enum {
     RETRY_AFTER_MAX_S = 3600,
     GIVE_UP_MS = 24 * 3600 * 1000,
     IDLE_MS = 60 * 1000,
+    UNSETTLED_MS = 2000,        /* after a result that could not be written down */
     ANSWER_MAX = 200,           /* bytes of an answer that go into the error */
 };
 
@@ -270,12 +271,10 @@ static void tell(struct delivery *delivery, const struct request *request)
     su_bus_publish(delivery->bus, topic, request->error ? "action.failed" : "action.sent", detail);
 }
 
-/* Written down together.  A disk that is full: they are made again later. */
-static void settle(struct delivery *delivery)
+/* Written down together.  False: that failed (a full disk), and they are made again, after a while. */
+static bool settle(struct delivery *delivery)
 {
     struct su_err err;
-    if (delivery->finished_count == 0)
-        return;
     bool ok = store_write(delivery->store, settle_job, delivery, &err);
     if (!ok)
         su_log_error("delivery.settle", &err);
@@ -285,6 +284,7 @@ static void settle(struct delivery *delivery)
         request_free(delivery->finished[i]);
     }
     delivery->finished_count = 0;
+    return ok;
 }
 
 /* --- the thread ------------------------------------------------------------------------ */
@@ -371,7 +371,8 @@ static void run(void *arg)
             curl_multi_poll(delivery->multi, NULL, 0, (int)pause, NULL);
             continue;
         }
-        settle(delivery);
+        if (!settle(delivery))
+            curl_multi_poll(delivery->multi, NULL, 0, UNSETTLED_MS, NULL);
     }
     for (uint32_t i = 0; i < delivery->active_count; i++) {
         curl_multi_remove_handle(delivery->multi, delivery->active[i]->curl);

@@ -101,7 +101,7 @@ static void retain(struct streams *streams, struct stream *stream)
         retention.before_us = stream_now_us(streams) - retention.before_us;
     struct log_retention dead = {.before_us = retention.before_us, .messages = 100000, .floor = UINT64_MAX};
     if (!floor_of(streams, stream, &retention.floor, &err) ||
-        !log_retain(streams->logs, stream->log, &retention, &removed, &err) ||
+        (retention.floor > 0 /* to a log 0 is no floor */ && !log_retain(streams->logs, stream->log, &retention, &removed, &err)) ||
         !log_retain(streams->logs, stream->dead_log, &dead, &ignored, &err)) {
         if (err.code != SU_NOT_FOUND)
             su_log_error("stream.retention_failed", &err, su_kv_text("stream", stream->name));

@@ -179,7 +179,8 @@ static bool keep(struct tables *tables, const char *tenant, const struct object_
     return store_write(tables->store, keep_job, &keeping, err);
 }
 
-static bool parse_into(struct tables *tables, const struct object_info *info, struct blob_writer *writer, struct table_sink *sink, struct su_err *err)
+static bool parse_into(struct tables *tables, const struct object_info *info, struct blob_writer *writer, struct table_sink *sink,
+                       struct su_err *err)
 {
     SU_AUTO_FD int fd = -1;
     uint64_t size;
@@ -188,7 +189,8 @@ static bool parse_into(struct tables *tables, const struct object_info *info, st
     if (!blob_open(store_blobs(tables->store), info->sha256, &fd, &size, err))
         return false;
     *sink = (struct table_sink){.writer = writer, .rows_max = tables->options.rows_max, .out = SU_BUF(OUT_MAX), .is_frame = true};
-    sink->builder = block_builder_new(&(struct block_limits){.columns_max = 4096, .is_table = true, .rows_max = tables->options.rows_max, .bytes_max = BLOCK_BYTES * 3});
+    const struct block_limits limits = {.columns_max = 4096, .rows_max = tables->options.rows_max, .bytes_max = BLOCK_BYTES * 3, .is_table = true};
+    sink->builder = block_builder_new(&limits);
     bool is_done = parse(info, fd, sink, err) && table_flush(sink, err);
     block_builder_free(sink->builder);
     su_buf_done(&sink->out);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "str.h"
@@ -44,6 +46,12 @@ void su_thread_start_with_stack(struct su_thread *thread, const char *name, size
 void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg)
 {
     su_thread_start_with_stack(thread, name, STACK_BYTES, run, arg);
+}
+
+void su_thread_give_way(void)
+{
+    enum { NICE = 5 };
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);    /* Linux: of this thread alone */
 }
 
 void su_thread_join(struct su_thread *thread)

@@ -11,6 +11,8 @@ struct su_thread { pthread_t id; bool is_running; };
 void su_thread_start(struct su_thread *thread, const char *name, void (*run)(void *arg), void *arg);
 /* The same with a stack of its own size (else 256 KiB). */
 void su_thread_start_with_stack(struct su_thread *thread, const char *name, size_t stack_bytes, void (*run)(void *arg), void *arg);
+/* The calling thread gives way to others from now on: for work that nobody waits for. */
+void su_thread_give_way(void);
 void su_thread_join(struct su_thread *thread);           /* no-op when not running */
 
 struct su_lock { pthread_mutex_t mutex; pthread_cond_t changed; };

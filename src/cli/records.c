@@ -151,8 +151,8 @@ static void add_json_text(struct su_buf *to, const char *text, size_t len)
     su_buf_addc(to, '"');
 }
 
-/* A number's own digits are kept when JSON writes it so. */
-static bool is_json_number(struct su_str text)
+/* A decimal fraction's own digits are kept when JSON writes it so. */
+static bool is_json_fraction(struct su_str text)
 {
     size_t at = 0, digits = 0;
     const char *t = text.ptr;
@@ -161,16 +161,12 @@ static bool is_json_number(struct su_str text)
         return false;
     for (; at < text.len && t[at] >= '0' && t[at] <= '9'; at++)
         digits++;
-    if (!digits)
-        return false;
-    if (at < text.len && t[at] == '.') {
-        size_t point = ++at;
-        for (; at < text.len && t[at] >= '0' && t[at] <= '9'; at++)
-            ;
-        if (at == point)
-            return false;
-    }
-    return at == text.len;
+    if (!digits || at == text.len || t[at] != '.')
+        return false;   /* whole, but too large for an integer: a number with an exponent */
+    size_t point = ++at;
+    for (; at < text.len && t[at] >= '0' && t[at] <= '9'; at++)
+        ;
+    return at > point && at == text.len;
 }
 
 static void add_cell(struct su_buf *to, const char *text, size_t len)
@@ -185,7 +181,7 @@ static void add_cell(struct su_buf *to, const char *text, size_t len)
         return;
     case VALUE_NUMBER: {
         struct su_str trimmed = su_str_trim((struct su_str){text, len});
-        if (is_json_number(trimmed))
+        if (is_json_fraction(trimmed))
             su_buf_add(to, trimmed.ptr, trimmed.len);
         else
             su_buf_addf(to, "%.17g", value.number);

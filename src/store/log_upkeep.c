@@ -18,7 +18,8 @@ enum {
     SEAL_AGE_MS = 600 * 1000,
     SMALL_SHARE = 32,       /* a head of less than a 32nd of what makes a file … */
     SMALL_AGES = 144,       /* … waits for 144 ages (a day): it would only make a tiny file */
-    RETRY_MS = 5000
+    RETRY_MS = 5000,
+    LOGS_AT_ONCE = 200
 };
 
 /* --- hints ------------------------------------------------------------------- */
@@ -158,33 +159,64 @@ static bool recount(struct sql *db, void *arg, struct su_err *err)
     return true;
 }
 
-/* The next log after `log` that has a head, or was removed; -1: none. */
-static int64_t next_log(struct logs *logs, int64_t log)
-{
-    STORE_READ(logs->store, db);
-    struct su_err err;
-    int64_t found = -1;
-    if (!sql_get_int(db, -1, &found, &err,
-                     "SELECT coalesce(min(id), -1) FROM (SELECT * FROM (SELECT log AS id FROM log_head WHERE log > ?1 ORDER BY log LIMIT 1)"
-                     " UNION ALL SELECT * FROM (SELECT id FROM logs WHERE is_removed AND id > ?1 ORDER BY id LIMIT 1))",
-                     sql_int(log)))
-        su_log_error("log.upkeep_failed", &err);
-    return found;
-}
-
 static bool is_closing(struct logs *logs)
 {
     SU_LOCKED(&logs->lock);
     return logs->is_closing;
 }
 
+struct look { struct logs *logs; int64_t log; bool is_more; };
+
+/* The next log after `log` that has a head, or was removed; -1: none. */
+static bool next_log(struct sql *db, int64_t log, int64_t *ret, struct su_err *err)
+{
+    return sql_get_int(db, -1, ret, err,
+                       "SELECT coalesce(min(id), -1) FROM (SELECT * FROM (SELECT log AS id FROM log_head WHERE log > ?1 ORDER BY log LIMIT 1)"
+                       " UNION ALL SELECT * FROM (SELECT id FROM logs WHERE is_removed AND id > ?1 ORDER BY id LIMIT 1))",
+                       sql_int(log));
+}
+
+/* Has it rows of the head that are sealed already?  Then it is due at once, to be cleaned. */
+static bool note_rubbish(struct sql *db, struct logs *logs, int64_t log, struct su_err *err)
+{
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err,
+                     "SELECT EXISTS (SELECT 1 FROM log_head WHERE log = ?1 AND first < (SELECT sealed_to FROM logs WHERE id = ?1))", sql_int(log)))
+        return false;
+    SU_LOCKED(&logs->lock);
+    if (found)
+        hint_make(logs, log)->is_unsure = true;
+    return true;
+}
+
+/* Writer job: some of the logs, so that ten thousand idle ones cost a few commits without a sync. */
+static bool look_at_some(struct sql *db, void *arg, struct su_err *err)
+{
+    struct look *look = arg;
+    for (int i = 0; i < LOGS_AT_ONCE; i++) {
+        int64_t log;
+        if (!next_log(db, look->log, &log, err))
+            return false;
+        look->is_more = log >= 0;
+        if (!look->is_more)
+            return true;
+        if (!recount(db, &(struct recount){look->logs, log}, err) || !note_rubbish(db, look->logs, log, err))
+            return false;
+        look->log = log;
+    }
+    return true;
+}
+
 /* What the last process left: rows to clean, heads to be sealed one day. */
 static void look_around(struct logs *logs)
 {
     struct su_err err;
-    for (int64_t log = 0; !is_closing(logs) && (log = next_log(logs, log)) >= 0;)
-        if (!log_clean(logs, log, &err) || !store_write(logs->store, recount, &(struct recount){logs, log}, &err))
-            su_log_error("log.upkeep_failed", &err, su_kv_int("log", log));
+    struct look look = {.logs = logs, .is_more = true};
+    while (look.is_more && !is_closing(logs))
+        if (!store_write(logs->store, look_at_some, &look, &err)) {
+            su_log_error("log.upkeep_failed", &err, su_kv_int("log", look.log));
+            return;
+        }
 }
 
 /* --- the thread ------------------------------------------------------------------- */
@@ -224,6 +256,7 @@ static void attend(struct logs *logs, int64_t log)
 static void upkeep_loop(void *arg)
 {
     struct logs *logs = arg;
+    su_thread_give_way();       /* what is appended has precedence; the head can wait */
     look_around(logs);
     su_lock(&logs->lock);
     while (!logs->is_closing) {

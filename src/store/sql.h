@@ -57,5 +57,11 @@ bool sql_col_is_null(struct sql_row *row, int column);
 bool sql_get_int_values(struct sql *db, int64_t otherwise, int64_t *ret, struct su_err *err, const char *text, const struct sql_value *values);
 int64_t sql_changes(struct sql *db);                     /* rows of the last statement */
 int64_t sql_last_id(struct sql *db);
+/* A write connection: bytes in the write-ahead log after its last commit, in use from the start of the file. */
+int64_t sql_wal_bytes(const struct sql *db);
+/* Copies the write-ahead log back into the database without holding anybody up.  With is_reset, on the writer's connection:
+ * all of it, so that the next commit begins at the start of the file; leaves it (true) when readers are in the way for
+ * longer than a moment. */
+bool sql_checkpoint(struct sql *db, bool is_reset, struct su_err *err);
 /* Consistent copy of the whole database into a new file, in small steps while others write. */
 bool sql_backup(struct sql *db, const char *path, struct su_err *err);

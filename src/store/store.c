@@ -16,7 +16,7 @@
 #include "blob.h"
 #include "writer.h"
 
-enum { READERS_KEPT = 8, CHECKPOINT_COMMITS = 200 };
+enum { READERS_KEPT = 8, CHECKPOINT_COMMITS = 200, CHECKPOINT_BYTES = 8 << 20, RESET_BYTES = 64 << 20 };
 
 enum { LOCK_TRIES = 50 };
 
@@ -29,7 +29,9 @@ struct store {
     struct sql *readers[READERS_KEPT];
     int reader_count;
     struct su_thread upkeep;
-    uint64_t commits, checkpointed; /* under lock */
+    uint64_t commits, checkpointed; /* under lock; so are: */
+    int64_t wal_bytes, checkpointed_bytes;
+    bool wants_reset;
     bool is_closing;
 };
 
@@ -99,30 +101,65 @@ static bool migrate(struct sql *db, const struct store_migration *const *migrati
     return true;
 }
 
-static void committed(void *arg)
+/* Under the lock.  The write-ahead log begins anew at the start of its file when all of it is in the database. */
+static bool is_due(const struct store *store)
+{
+    return store->commits - store->checkpointed >= CHECKPOINT_COMMITS ||
+           store->wal_bytes - store->checkpointed_bytes >= CHECKPOINT_BYTES;
+}
+
+/* On the writer thread.  While commits come without a pause, each checkpoint leaves what came meanwhile, and the log would
+ * grow for good: when it is large, and upkeep has just made two passes, the writer itself copies the little that is left. */
+static void committed(void *arg, struct sql *db)
 {
     struct store *store = arg;
-    SU_LOCKED(&store->lock);
+    struct su_err err;
+    su_lock(&store->lock);
+    bool is_reset = store->wants_reset;
+    store->wants_reset = false;
     store->commits++;
-    if (store->commits - store->checkpointed >= CHECKPOINT_COMMITS)
+    store->wal_bytes = sql_wal_bytes(db);
+    if (store->wal_bytes < store->checkpointed_bytes)
+        store->checkpointed_bytes = 0;
+    if (is_due(store))
         su_wake(&store->lock);
+    su_unlock(&store->lock);
+    if (is_reset && !sql_checkpoint(db, true, &err))
+        su_log_error("store.checkpoint_failed", &err);
 }
 
 /* Copies the write-ahead log back into the database, passively: no commit waits for it. */
+static bool checkpoint(struct store *store, struct sql **db, int64_t wal_bytes, struct su_err *err)
+{
+    if ((!*db && !sql_open(store->db_path, SQL_WRITE, db, err)) || !sql_checkpoint(*db, false, err))
+        return false;
+    if (wal_bytes < RESET_BYTES)
+        return true;
+    if (!sql_checkpoint(*db, false, err))
+        return false;
+    SU_LOCKED(&store->lock);
+    store->wants_reset = true;
+    return true;
+}
+
 static void upkeep_loop(void *arg)
 {
     struct store *store = arg;
     struct su_err err = {0};
     struct sql *db = NULL;
+    bool is_first = true;       /* what a process that was killed has left is copied back at once */
     su_lock(&store->lock);
     while (!store->is_closing) {
-        if (store->commits - store->checkpointed < CHECKPOINT_COMMITS) {
+        if (!is_first && !is_due(store)) {
             su_wait(&store->lock);
             continue;
         }
+        int64_t wal_bytes = is_first ? RESET_BYTES : store->wal_bytes;
+        is_first = false;
         store->checkpointed = store->commits;
+        store->checkpointed_bytes = store->wal_bytes;
         su_unlock(&store->lock);
-        if ((!db && !sql_open(store->db_path, SQL_WRITE, &db, &err)) || !sql_script(db, "PRAGMA wal_checkpoint(PASSIVE)", &err))
+        if (!checkpoint(store, &db, wal_bytes, &err))
             su_log_error("store.checkpoint_failed", &err);
         su_lock(&store->lock);
     }

@@ -23,7 +23,7 @@ struct task {
 
 struct writer {
     struct sql *db;
-    void (*on_commit)(void *arg);
+    void (*on_commit)(void *arg, struct sql *db);
     void *arg;
     struct su_thread thread;
     struct su_lock lock;
@@ -107,15 +107,15 @@ static void writer_loop(void *arg)
     struct writer *writer = arg;
     for (struct task *task; (task = take(writer, true));) {
         task = turn(writer, task);
-        writer->on_commit(writer->arg);
         for (struct task *next; task; task = next) {
             next = task->next;
             answer(writer, task);
         }
+        writer->on_commit(writer->arg, writer->db);
     }
 }
 
-struct writer *writer_new(struct sql *db, void (*on_commit)(void *arg), void *arg)
+struct writer *writer_new(struct sql *db, void (*on_commit)(void *arg, struct sql *db), void *arg)
 {
     struct writer *writer = su_alloc(sizeof *writer);
     writer->db = db;

@@ -3,8 +3,9 @@
 #include "store.h"
 
 struct writer;
-/* Owns db from here on; its thread is the only one that uses it. on_commit is called after each commit, on the writer thread. */
-struct writer *writer_new(struct sql *db, void (*on_commit)(void *arg), void *arg);
+/* Owns db from here on; its thread is the only one that uses it. on_commit is called after each commit, when its
+ * jobs are answered, on the writer thread. */
+struct writer *writer_new(struct sql *db, void (*on_commit)(void *arg, struct sql *db), void *arg);
 void writer_free(struct writer *writer);                 /* finishes queued jobs */
 bool writer_run(struct writer *writer, store_job *job, void *arg, struct su_err *err);
 void writer_run_later(struct writer *writer, store_job *job, store_done *done, void *arg);

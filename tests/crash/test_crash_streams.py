@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import os
 import random
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pika
 import powercut
 import pytest
+import rabbit
 from e2e_fixtures import Server, wait_until
-from streams_model import Feed, Follower, Pusher, compare, compare_windows, decisions
+from streams_model import Feed, Follower, Pusher, compare, compare_windows, decisions, read
 
 SEED = int(os.environ.get("CRASH_SEED", time.time_ns() % 1_000_000))
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", 12))
@@ -160,6 +163,56 @@ def test_what_streams_acknowledged_survives_a_power_cut(start_server: StartServe
         assert not faults, f"CRASH_SEED={SEED}, round {round_number}: " + "; ".join(faults)
     faults = check(server, streams, {})
     assert not faults, f"CRASH_SEED={SEED}: " + "; ".join(faults)
+
+
+class Publisher(threading.Thread):
+    """Publishes numbered messages with ids to a queue, each confirmed by the broker, until it is told to stop."""
+
+    def __init__(self, broker: rabbit.Broker, queue: str):
+        super().__init__(daemon=True)
+        self.broker, self.queue = broker, queue
+        self.confirmed = 0
+        self.is_over = False
+
+    def run(self) -> None:
+        with self.broker.channel() as channel:
+            channel.confirm_delivery()
+            while not self.is_over:
+                about = pika.BasicProperties(delivery_mode=2, message_id=f"id-{self.confirmed}")
+                channel.basic_publish("", self.queue, b'{"n":%d}' % self.confirmed, about)
+                self.confirmed += 1
+
+
+def test_what_a_queue_held_survives_kill_9(start_server: StartServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Messages with ids that are redelivered because their acknowledgement was lost count once."""
+    draw = random.Random(SEED + 3)
+    server = start_server()
+    with rabbit.broker() as broker:
+        broker.queue("crash")
+        publisher = Publisher(broker, "crash")
+        publisher.start()
+        answer = server.requests.put("/v1/streams/crash", json={"source": {
+            "kind": "amqp", "url": broker.url(), "queue": "crash", "prefetch": 50}})
+        assert answer.status_code in (200, 201), answer.text
+
+        def arrived(count: int) -> bool:
+            return server.requests.get("/v1/streams/crash").json()["offsets"]["next"] >= count
+
+        enough = 0
+        for _ in range(ROUNDS):
+            enough += draw.randrange(1, 100)
+            wait_until(functools.partial(arrived, enough), "the queue is consumed", 60)
+            server.kill()
+            server.start()
+        publisher.is_over = True
+        publisher.join(60)
+        wait_until(lambda: arrived(publisher.confirmed), "the queue is empty", 60)
+        found = read(server.requests, server.url, "crash", 0)
+        assert found == [b'{"n":%d}' % number for number in range(publisher.confirmed)], f"CRASH_SEED={SEED}"
+        status = server.requests.get("/v1/streams/crash").json()["source"]
+    with capsys.disabled():
+        print(f"\nqueue: {ROUNDS} kills, seed {SEED}: {publisher.confirmed:,} messages confirmed by the broker, "
+              f"0 lost, 0 duplicated, order kept ({status})")
 
 
 def test_a_batch_counted_before_its_answer_is_noticed(start_server: StartServer) -> None:

@@ -358,6 +358,19 @@ def start_server() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 16 MiB; `mount -o remount,size=…` makes room on it."""
+    disk = Path("/tmp") / f"suricate-small-{os.getpid()}"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0711", "tmpfs", str(disk)], capture_output=True).returncode:
+        disk.rmdir()
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+    disk.rmdir()
+
+
+@pytest.fixture
 def server(request: pytest.FixtureRequest, start_server: Callable[..., Server]) -> Server:
     """A server of this test's own, with an empty folder and no warm kernels unless its mark asks for them."""
     mark = request.node.get_closest_marker("server")

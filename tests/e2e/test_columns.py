@@ -154,3 +154,17 @@ def test_many_rows_come_as_many_blocks(shared_server: Server) -> None:
     reply = shared_server.requests.get("/v1/objects/columns/many.csv", params={"view": "columns"})
     assert [block.rows for block in blocks_of(reply.content)] == [131072, 131072, rows - 2 * 131072]
     assert len(reply.content) < 20 * rows
+
+
+def test_the_reader_of_the_reference_page_reads_them(shared_server: Server) -> None:
+    page = (ROOT / "docs" / "reference" / "columns.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    shared_server.put("columns/page.csv", "n,half,few,flag,id,none\n" + "".join(f"{i},{i / 2},{'ab'[i % 2]},{i % 3 == 0},id-{i},\n" for i in range(500)) + ",,,,,\n")
+    frame, _ = columns(shared_server, "columns/page.csv")
+    reply = shared_server.requests.get("/v1/objects/columns/page.csv", params={"view": "columns"})
+    (block,) = names["read"](reply.content)
+    assert [name for name, _ in block] == list(frame.columns)
+    for (name, _), values in block.items():
+        expected = [None if pd.isna(value) else value for value in frame[name]]
+        assert [None if value is not None and value != value else value for value in values] == expected

@@ -23,7 +23,7 @@ BASE = 1_700_000_000
 class Receiver:
     """A webhook's far end on a free loopback port: notes every request, answers what `answers` says, then 200."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.taken: list[dict[str, Any]] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
         receiver = self
@@ -43,7 +43,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -250,6 +250,23 @@ def test_a_followed_stream_is_deleted_only_when_forced(server):
     assert server.requests.get("/v1/streams/s/consumers").json()["items"] == []
 
 
+def test_retention_keeps_what_a_living_consumer_has_not_committed(server):
+    def first(name: str) -> int:
+        return server.requests.get(f"/v1/streams/{name}").json()["offsets"]["first"]
+
+    for name in ("s", "free"):
+        make_stream(server, name, retention={"messages": 1})
+    follower = Follower(server)
+    for second in (1, 12, 22, 32):
+        say(server, second)
+        say(server, second, name="free")
+    wait_until(lambda: first("free") == 3, "the stream without a consumer was cut")
+    assert first("s") == 0
+    assert [follower.take()[0] for _ in range(3)] == [0, 10, 20]
+    say(server, 33)
+    wait_until(lambda: first("s") > 0, "what is committed may go")
+
+
 # -- decisions ----------------------------------------------------------------------------------------------------
 
 
@@ -329,6 +346,28 @@ def test_private_addresses_need_the_owners_word(acting):
     for webhook in ("http://127.0.0.1:1/", "http://localhost/", "http://[::1]/", "http://169.254.169.254/latest"):
         refused = acting.requests.put("/v1/actions/inside", json={"webhook": webhook})
         assert refused.status_code == 403 and "--allow-fetch" in refused.json()["hint"], refused.text
+
+
+def test_a_target_that_is_down_holds_back_only_its_own(start_server, receiver):
+    down = Receiver()
+    port, url = down.port, down.url
+    down.close()
+    server = start_server("--allow-fetch", f"127.0.0.1:{receiver.port}", "--allow-fetch", f"127.0.0.1:{port}")
+    make_stream(server)
+    put(server, "/v1/actions/down", {"webhook": url})
+    put(server, "/v1/actions/up", {"webhook": receiver.url})
+    follower = Follower(server)
+    say(server, 1, 12)
+    follower.take(decisions=[{"action": "down"}, {"action": "up"}])
+    wait_until(lambda: decisions(server, action="up", state="sent"), "the other was delivered")
+    tried = wait_until(lambda: [item for item in decisions(server, action="down") if item["attempts"]], "it was tried")[0]
+    assert tried["state"] == "pending" and "connect" in tried["last_error"]
+    again = Receiver(port)
+    try:
+        wait_until(lambda: decisions(server, action="down", state="sent"), "it was delivered when the target came back")
+    finally:
+        again.close()
+    assert len(again.taken) == 1
 
 
 def test_what_waits_is_delivered_after_a_restart(acting, receiver):

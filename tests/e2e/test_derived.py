@@ -57,7 +57,7 @@ def test_declared_aggregates_and_sql_give_each_window_once_as_pandas_does(server
         push(server.requests, "calls", *rows(begin, begin + 60))
     expected = wanted(rows(0, 600))
     for name in ("declared", "asked"):
-        wait_until(lambda: count(server, name) == len(expected), f"{name} has caught up")
+        wait_until(lambda name=name: count(server, name) == len(expected), f"{name} has caught up")
         got = pandas.DataFrame(bodies(server, name))
         assert got.comm.tolist() == expected.comm.tolist() and got.n.tolist() == expected.n.tolist()
         assert got.lat.tolist() == pytest.approx(expected.lat.tolist()) and got.p.tolist() == pytest.approx(expected.p.tolist())
@@ -77,7 +77,7 @@ def test_each_window_comes_once_though_the_server_is_killed(server: Server) -> N
         server.restart(kill=turn % 2 == 0)
     expected = wanted(rows(0, 800))
     for name in ("declared", "asked"):
-        wait_until(lambda: count(server, name) >= len(expected), f"{name} has caught up")
+        wait_until(lambda name=name: count(server, name) >= len(expected), f"{name} has caught up")
         got = pandas.DataFrame(bodies(server, name))
         assert got.n.tolist() == expected.n.tolist() and got.comm.tolist() == expected.comm.tolist()
     grand = expected.groupby(pandas.to_datetime(expected.window).dt.floor("2s")).n.agg(["sum", "size"])

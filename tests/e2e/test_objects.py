@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import os
 import socket
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -296,18 +295,6 @@ def test_a_kill_loses_nothing_that_was_answered(server: Server, delay_s: float) 
     listed = {item["sha256"] for item in server.requests.get("/v1/objects?limit=1000").json()["items"]}
     wait_until(lambda: {path.parent.name + path.name for path in blobs(server)} <= listed, "what nobody names is swept", 10)
     assert not list((server.data / "blobs" / "tmp").iterdir())
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = Path("/tmp") / f"suricate-small-{os.getpid()}"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0711", "tmpfs", str(disk)], capture_output=True).returncode:
-        disk.rmdir()
-        pytest.skip("mounting a small file system needs root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-    disk.rmdir()
 
 
 def test_a_full_disk_is_told_and_survived(small_disk: Path, start_server: Any) -> None:

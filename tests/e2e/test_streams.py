@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, UTC
 from typing import Any
 
 import pytest
@@ -283,7 +283,7 @@ def test_a_field_may_change_its_kind(server: Server) -> None:
     assert [row["v"] for row in rows[:4]] == ["1", "2.5", "three", "true"] and rows[6]["v.x"] == "5"
 
 
-AT = datetime(2026, 3, 4, 5, 6, 7, 890000, timezone.utc)
+AT = datetime(2026, 3, 4, 5, 6, 7, 890000, UTC)
 
 
 @pytest.mark.parametrize(("format", "value"), [
@@ -299,7 +299,7 @@ def test_event_time_is_read_in_five_formats(server: Server, format: str, value: 
 
 def test_times_in_the_future_are_held_to_the_skew_and_old_ones_kept(server: Server) -> None:
     create(server.requests, "s", time={"field": "at", "format": "rfc3339"}, skew="10s")
-    future = (datetime.now(timezone.utc) + timedelta(days=400)).isoformat()
+    future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
     push(server.requests, "s", {"at": "1965-01-01T00:00:00Z"}, {"at": future})
     old, new = read(server.requests, "s")
     assert old["time"] == "1965-01-01T00:00:00.000000Z"

@@ -297,3 +297,30 @@ def test_a_notebook_follows(at: Server) -> None:
     )
     assert finish(at.run(cell)) == [sum(play["yards"] for play in plays(10, 10 * n)) for n in range(3)]
     assert finish(at.run(cell)) == []
+
+
+# SQL ---------------------------------------------------------------------------------------------
+
+
+def test_a_question_in_sql_gives_a_frame_with_types(at: Server) -> None:
+    name = make("sdk_sql", 120)
+    frame = s.sql(f"select passer, count(*) as n, avg(yards) as mean from {name} group by passer order by passer", last="60s")
+    expected = s.window(name, last="60s").groupby("passer").yards.agg(["count", "mean"])
+    assert [*frame.passer] == ["p0", "p1", "p2"] and [*frame.n] == [*expected["count"]]
+    assert frame.n.dtype == "int64" and frame["mean"].dtype == "float64"
+    assert [*frame["mean"]] == pytest.approx([*expected["mean"]])
+    s.write("sdk/clubs.csv", b"passer,club\np0,DEN\np1,BAL\n")
+    joined = s.sql(
+        f'select club, count(*) as n from {name} join "sdk/clubs.csv" using (passer) group by club order by club', objects=["sdk/clubs.csv"]
+    )
+    assert joined.to_dict("records") == [{"club": "BAL", "n": 40}, {"club": "DEN", "n": 40}]
+    with pytest.raises(s.Invalid):
+        s.sql("select nonsense from nowhere at all")
+    with pytest.raises(s.SuricateError):
+        s.sql(f"delete from {name}")
+
+
+def test_sql_in_a_kernel(at: Server) -> None:
+    name = make("sdk_sql_kernel", 30)
+    record = at.run(f"import suricate as s\ns.result(int(s.sql('select sum(yards) as y from {name}').y[0]))")
+    assert finish(record) == sum(play["yards"] for play in plays(30))

@@ -12,7 +12,8 @@ static bool check(void *arg, struct su_str record, uint64_t number, struct su_er
     const bool *is_table = arg;
     (void)number;
     FUZZ_HOLDS(!memchr(record.ptr, '\n', record.len));
-    if (*is_table && su_utf8_valid(record) && !memchr(record.ptr, '\0', record.len)) {
+    bool has_zero = memmem(record.ptr, record.len, "\\u0000", 6);   /* which no server takes */
+    if (*is_table && su_utf8_valid(record) && !has_zero) {
         SU_AUTO_JSON json_t *object = NULL;
         FUZZ_HOLDS(su_json_parse(record, "row", &object, err) && json_is_object(object));
     }

@@ -635,7 +635,7 @@ static void append_that_is_rolled_back_leaves_no_trace(void **state)
 
 static bool limit_pages(struct sql *db, void *arg, struct su_err *err)
 {
-    return sql_script(db, arg ? "PRAGMA max_page_count=60" : "PRAGMA max_page_count=1000000", err);
+    return sql_script(db, arg ? "PRAGMA max_page_count=30" : "PRAGMA max_page_count=1000000", err);
 }
 
 static void append_on_a_full_disk_leaves_nothing_and_goes_on_when_there_is_room(void **state)

@@ -53,6 +53,7 @@ static void a_csv_row_becomes_an_object_with_numbers_as_numbers(void **state)
                  "{\"a\":0.5,\"b\":7}\n{\"a\":1000,\"b\":\"x\\u000ay\"}\n");
     assert_reads(RECORDS_CSV, "a,,a\n1,2,3", "{\"a\":1,\"Unnamed: 1\":2,\"a.1\":3}\n");
     assert_reads(RECORDS_CSV, "a,b\n1\n1,2,3\n", "{\"a\":1,\"b\":null}\n{\"a\":1,\"b\":2}\n");
+    assert_reads(RECORDS_CSV, "id\n123456789012345678901234567890\n", "{\"id\":1.2345678901234568e+29}\n");
     assert_reads(RECORDS_CSV, "only\nx\n", "{\"only\":\"x\"}\n");
     assert_reads(RECORDS_CSV, "", "");
 }

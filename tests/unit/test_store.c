@@ -149,6 +149,24 @@ static void jobs_that_wait_share_commits(void **state)
     assert_int_equal(crowd.done, 1);
 }
 
+static bool insert_megabyte(struct sql *db, void *arg, struct su_err *err)
+{
+    return sql_run(db, err, "INSERT OR REPLACE INTO t (k, v) VALUES (1, zeroblob(1000000))");
+}
+
+static void write_ahead_log_stays_small_while_commits_come_without_a_pause(void **state)
+{
+    struct su_err err;
+    struct stat status;
+    struct store *store = open_store(state, schema_1);
+    SU_AUTO_FREE char *path = su_format("%s/suricate.db-wal", (char *)*state);
+    for (int i = 0; i < 200; i++)
+        check_ok(store_write(store, insert_megabyte, NULL, &err));
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(status.st_size < 150 << 20);
+    store_close(store);
+}
+
 static void backup_restores_to_the_same_content(void **state)
 {
     struct su_err err;
@@ -205,6 +223,7 @@ int main(void)
         with_scratch(schema_goes_forward_and_refuses_a_newer_one),
         with_scratch(data_is_readable_to_nobody_else),
         with_scratch(jobs_that_wait_share_commits),
+        with_scratch(write_ahead_log_stays_small_while_commits_come_without_a_pause),
         with_scratch(backup_restores_to_the_same_content),
         with_scratch(restore_refuses_a_flipped_byte),
     };
