@@ -103,6 +103,12 @@ static void wake_all(void *arg, const char *topic, const char *event, const json
     su_wake(&shared->lock);
 }
 
+bool derived_goes_on(struct worker *worker, struct su_err *err)
+{
+    SU_LOCKED(&worker->deriveds->lock);
+    return !worker->deriveds->is_closing || su_fail(err, SU_CANCELLED, "the server ends");
+}
+
 static void follow(struct worker *worker, const char *topic)
 {
     if (worker->topic && strcmp(worker->topic, topic) == 0)

@@ -133,6 +133,8 @@ static int64_t slide_of(const struct window_spec *window)
 static bool window_is_done(struct emitting *emitting, int64_t start_us, int64_t end_us, struct su_err *err)
 {
     emitting->end_us = end_us;
+    if (!derived_goes_on(emitting->worker, err))
+        return false;
     if (stream_writer_rows(emitting->writer) < BATCH_ROWS && stream_writer_bytes(emitting->writer) < BATCH_BYTES)
         return true;
     return commit(emitting, start_us + slide_of(&emitting->window), err);

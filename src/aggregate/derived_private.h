@@ -37,6 +37,9 @@ struct position {
 /* stream_commit.also; arg: struct position. */
 bool derived_keep_position(struct sql *db, void *arg, const struct stream_appended *appended, struct su_err *err);
 
+/* The server ends: a turn stops where it is, with SU_CANCELLED. */
+bool derived_goes_on(struct worker *worker, struct su_err *err);
+
 /* derived_compute.c: computes windows that are closed, appends their rows and commits. *ret_more: stopped at a batch.
  */
 bool derived_compute(struct worker *worker, struct stream *parent, struct sql *db, bool *ret_more, struct su_err *err);

@@ -100,5 +100,6 @@ uint32_t query_index_next(const struct query_index *index, uint32_t at,
 bool query_functions_add(struct query *query, struct su_err *err);
 bool query_function_is_allowed(const char *name);
 /* query_text.c: text functions whose work is bounded by the lengths, not by their product. */
+#define QUERY_TIME_COLLATION "moment"
 bool query_text_functions_add(struct query *query, struct su_err *err);
 bool query_is_late(struct query *query); /* past its deadline; then has_failed */

@@ -491,8 +491,9 @@ enum { OWN_SHOWN = 3 };
 static void declare_own(struct relation *relation, struct su_buf *out, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
-        su_buf_addf(out, "%s%s %s%s", relation->column_count ? ", " : "", own[i].name, own[i].type,
-                    i >= OWN_SHOWN ? " HIDDEN" : "");
+        bool is_time = own[i].what == QUERY_TIME_TEXT || own[i].what == QUERY_ARRIVAL_TEXT;
+        su_buf_addf(out, "%s%s %s%s%s", relation->column_count ? ", " : "", own[i].name, own[i].type,
+                    i >= OWN_SHOWN ? " HIDDEN" : "", is_time ? " COLLATE " QUERY_TIME_COLLATION : "");
         relation->columns[relation->column_count++].what = own[i].what;
     }
 }

@@ -236,6 +236,30 @@ static void trim(sqlite3_context *context, int count, sqlite3_value **values)
     sqlite3_result_text(context, text.ptr, (int)text.len, SQLITE_TRANSIENT);
 }
 
+/* ------------------------------------------------------------------- times
+ *
+ * How _time compares: 20:30:00Z and 20:30:00.000000Z are the same moment, though not the same text. */
+
+static struct su_str moment(const void *ptr, int len)
+{
+    struct su_str text = {ptr, (size_t)len};
+    text.len -= text.len > 0 && text.ptr[text.len - 1] == 'Z';
+    if (!memchr(text.ptr, '.', text.len))
+        return text;
+    while (text.len && text.ptr[text.len - 1] == '0')
+        text.len--;
+    text.len -= text.len && text.ptr[text.len - 1] == '.';
+    return text;
+}
+
+static int compare_times(void *arg, int a_len, const void *a_ptr, int b_len, const void *b_ptr)
+{
+    struct su_str a = moment(a_ptr, a_len), b = moment(b_ptr, b_len);
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 typedef void text_fn(sqlite3_context *, int, sqlite3_value **);
 
 bool query_text_functions_add(struct query *query, struct su_err *err)
@@ -251,6 +275,8 @@ bool query_text_functions_add(struct query *query, struct su_err *err)
         {"ltrim", 2, trim, &sides[0]}, {"rtrim", 1, trim, &sides[1]},  {"rtrim", 2, trim, &sides[1]},
         {"trim", 1, trim, &sides[2]},  {"trim", 2, trim, &sides[2]},
     };
+    if (sqlite3_create_collation(query->handle, QUERY_TIME_COLLATION, SQLITE_UTF8, NULL, compare_times) != SQLITE_OK)
+        return su_fail(err, SU_INTERNAL, "collation: %s", sqlite3_errmsg(query->handle));
     for (size_t i = 0; i < SU_COUNT(rows); i++)
         if (sqlite3_create_function_v2(query->handle, rows[i].name, rows[i].count,
                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,

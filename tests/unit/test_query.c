@@ -277,6 +277,9 @@ static void messages_have_their_own_columns(void **state)
     expect(*state, "select * from syscalls where _offset = 1",
            "1|1970-01-01T00:00:01.000000Z|curl|curl|1|0.125|u1|1|1");
     expect(*state, "select count(*) from syscalls where _time >= '1970-01-01T01:00:00.000000Z'", "400");
+    expect(*state, "select count(*) from syscalls where _time >= '1970-01-01T01:00:00Z' and _time < '1970-01-01T01:00:09.5Z'", "10");
+    expect(*state, "select _offset from syscalls where _time = '1970-01-01T01:00:00Z'", "3600");
+    expect(*state, "select _offset from syscalls where _time between '1970-01-01T01:00:00Z' and '1970-01-01T01:00:01Z'", "3600;3601");
     expect(*state, "select count(*) from syscalls where _time_us < 10000000", "10");
     expect(*state, "select _offset from syscalls where _offset between 2999 and 3001", "2999;3000;3001");
     expect(*state, "select _offset from syscalls order by _offset desc limit 2", "3999;3998");
