@@ -61,7 +61,7 @@ struct amqp_source {
     struct su_err why;
     bool has_failed;
     int64_t since_ms, shown_ms, next_try_ms;
-    uint64_t received, repeated, dead, committed;
+    uint64_t received, repeated, dead, committed, shown_received;
     uint32_t failures, connections;
     struct amqp_queue queue;
 };
@@ -88,6 +88,7 @@ static void show(struct amqp_source *source)
                                                        (json_int_t)source->queue.consumers));
     }
     source->shown_ms = su_mono_ms();
+    source->shown_received = source->received;
     stream_status(source->streams, source->stream, status);
 }
 
@@ -269,10 +270,11 @@ static bool drained(struct amqp_source *source, struct su_err *err)
 {
     int64_t age_us = (su_mono_ns() - source->began_ns) / 1000;
     if (source->pending == 0) {
-        bool is_stale = source->shown_ms < su_mono_ms() - STATUS_MS;
         int wait_ms = amqp_link_wait_ms(source->link);
-        if (is_stale)
-            show(source);
+        if (source->shown_received != source->received) {
+            show_counts(source);
+            wait_ms = wait_ms < STATUS_MS ? wait_ms : STATUS_MS;    /* what came last is shown soon, too */
+        }
         wait_for(source, amqp_link_fd(source->link), (int64_t)wait_ms * 1000);
         return true;
     }

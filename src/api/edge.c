@@ -278,7 +278,8 @@ static void admit_stream(struct request *request)
     request->stream.heartbeat_ms = su_mono_ms() + HEARTBEAT_MS;
     if (is_admitted)
         return;
-    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams and long replies are open already", (unsigned long long)server->limits.event_streams);
+    su_fail(&err, SU_UNAVAILABLE, "limits.event_streams: %llu event streams and long replies are open already",
+            (unsigned long long)server->limits.event_streams);
     reply_error(&request->reply, &err);
 }
 

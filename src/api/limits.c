@@ -39,6 +39,7 @@ const struct limit_row limits_table[] = {
     ROW(streams, 100000, 1, 10000000, "", "streams of one tenant"),
     ROW(stream_message_bytes, 1 * MIB, 1 * KIB, 16 * MIB, "bytes", "one message of a stream"),
     ROW(stream_queued_bytes, 32 * MIB, 1 * KIB, 16 * GIB, "bytes", "messages that wait for the disk; further ones get 429"),
+    ROW(amqp_connections, 256, 1, 4096, "", "AMQP sources that run at the same time, one connection and thread each; further ones wait"),
     ROW(push_bytes, 32 * MIB, 1 * KIB, 256 * MIB, "bytes", "body of one push, packed and opened (413)"),
     ROW(push_held_bytes, 64 * MIB, 1 * KIB, 16 * GIB, "bytes", "bodies of pushes that are under way; further ones get 429"),
     ROW(frame_bytes, 512 * MIB, 1 * MIB, 64 * GIB, "bytes", "columns of a stream or table in one answer; the rest is asked for separately"),

@@ -46,7 +46,8 @@ static bool give_piece(struct stream_cursor *cursor, const struct log_piece *pie
     return true;
 }
 
-static bool give_hole(struct stream_cursor *cursor, enum item_kind kind, uint64_t first, uint64_t next, const char *why, const struct item_taker *taker, struct su_err *err)
+static bool give_hole(struct stream_cursor *cursor, enum item_kind kind, uint64_t first, uint64_t next, const char *why,
+                      const struct item_taker *taker, struct su_err *err)
 {
     const struct item item = {.kind = kind, .first = first, .next = next, .why = why};
     enum item_verdict verdict = taker->take(taker->arg, &item, err);

@@ -11,7 +11,11 @@
 #include "clock.h"
 #include "str.h"
 
+#ifdef __SANITIZE_ADDRESS__
+enum { STACK_BYTES = 2048 * 1024 };     /* its frames are eight times as large */
+#else
 enum { STACK_BYTES = 256 * 1024 };
+#endif
 
 struct start { void (*run)(void *arg); void *arg; char name[16]; };
 

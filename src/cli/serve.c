@@ -286,7 +286,8 @@ static void streams_end(struct serving *serving) { streams_close(serving->servic
 static bool amqp_part(struct serving *serving, struct su_err *err)
 {
     struct services *services = &serving->services;
-    return amqp_sources_open(services->streams, services->secrets, NULL, &services->amqp, err);
+    const struct amqp_sources_options options = {.connections_max = (uint32_t)services->limits->amqp_connections};
+    return amqp_sources_open(services->streams, services->secrets, &options, &services->amqp, err);
 }
 static void amqp_end(struct serving *serving) { amqp_sources_close(serving->services.amqp); }
 

@@ -389,7 +389,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_blocks_nothing(serv
     letters = dead(server, "s")
     assert len(letters) == 5 and all(letter["reason"] for letter in letters)
     assert "message_bytes" in letters[4]["reason"]
-    assert wait_state(server, "s", "running")["dead"] == 5
+    wait_until(lambda: status(server, "s")["dead"] == 5, "the five are counted")
 
 
 def test_a_body_of_many_frames_is_whole_and_one_past_all_limits_is_cut(server: Server, rabbit: Broker, name: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import array
+import hashlib
 import json
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE_S, Server
+from conftest import PATIENCE_S, Server, wait_until
 
 
 def create(server: Server, name: str, rows: list[Any], token: str | None = None) -> str:
@@ -138,39 +140,43 @@ def test_another_tenants_stream_does_not_exist(shared_server: Server) -> None:
 # From outside of kernels -----------------------------------------------------------------------
 
 
-def ask(token: str, path: str) -> list[dict[str, Any]]:
-    """The answers of every frames' socket on this machine that we may open."""
-    found = [place for place in open("/proc/net/unix").read().split() if place.endswith("/frames.sock")]
-    answers = []
-    for place in found:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(PATIENCE_S)
-            try:
-                connection.connect(place)
-            except OSError:
-                continue
-            connection.sendall(json.dumps({"token": token, "path": path}).encode() + b"\n")
-            text, fds, _, _ = socket.recv_fds(connection, 65536, 4)
-            for fd in fds:
-                os.close(fd)
-            answers.append(json.loads(text))
-    return answers
+def socket_of(server: Server) -> str:
+    """Where this server's frames' socket is."""
+    folder = Path("/proc", str(server.process.pid), "fd")
+    mine = {os.readlink(entry).removeprefix("socket:[").removesuffix("]") for entry in folder.iterdir() if entry.is_symlink()}
+    lines = [line.split() for line in open("/proc/net/unix").read().splitlines()]
+    (path,) = {words[7] for words in lines if len(words) > 7 and words[6] in mine and words[7].endswith("/frames.sock")}
+    return path
+
+
+def ask(server: Server, token: str, path: str) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE_S)
+        connection.connect(socket_of(server))
+        connection.sendall(json.dumps({"token": token, "path": path}).encode() + b"\n")
+        text, fds, _, _ = socket.recv_fds(connection, 65536, 4)
+    for fd in fds:
+        os.close(fd)
+    return {**json.loads(text), "descriptors": len(fds)}
 
 
 def test_the_frames_socket_takes_run_tokens_only_and_none_that_is_over(shared_server: Server) -> None:
     create(shared_server, "frames/over", [1])
     run = shared_server.run("import os, suricate as s\ns.result(open(os.environ['SURICATE_TOKEN_FILE']).read().strip())")
     over = finish(run)
-    for token in (shared_server.token, over):
-        assert {answer["status"] for answer in ask(token, "/v1/streams/frames/over/columns")} == {401}
+    for token in (shared_server.token, over):  # a run's token ends a moment after the run
+        answer = wait_until(
+            lambda token=token: (found := ask(shared_server, token, "/v1/streams/frames/over/columns"))["status"] == 401 and found,
+            "the token is refused",
+        )
+        assert answer["descriptors"] == 0
 
 
 def test_a_descriptor_sent_along_with_a_question_is_not_kept(shared_server: Server) -> None:
-    place = next(place for place in open("/proc/net/unix").read().split() if place.endswith("/frames.sock") and os.access(place, os.W_OK))
     reading, writing = os.pipe()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE_S)
-        connection.connect(place)
+        connection.connect(socket_of(shared_server))
         connection.sendmsg([b"{}\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [writing] * 4))])
         assert json.loads(connection.recv(65536))["status"] == 400
     os.close(writing)
@@ -218,8 +224,6 @@ def test_over_http_the_columns_are_the_same_bytes(shared_server: Server) -> None
             "s.result([answer['size'], hashlib.sha256(mmap.mmap(fd, answer['size'], flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)).hexdigest()])",
         )
     )
-    import hashlib
-
     assert inside == [len(answer.content), hashlib.sha256(answer.content).hexdigest()]
 
 

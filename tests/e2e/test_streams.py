@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, UTC
 from typing import Any
 
 import pytest
-from conftest import Server
+from conftest import IS_SANITIZED, Server
 from streams import NDJSON, bodies, create, problem, push, read
 
 MESSAGES = "/v1/streams/{}/messages"
@@ -400,7 +400,7 @@ def test_a_long_export_is_whole_and_takes_no_memory(server: Server) -> None:
     assert offsets == count
     text = server.requests.get("/v1/streams/s/messages", params={"format": "csv"}).text
     assert text.count("\n") == count + 1 and text.splitlines()[-1].startswith(f"{count - 1},")
-    assert memory(server) < resident + 32 * 1024
+    assert IS_SANITIZED or memory(server) < resident + 32 * 1024
 
 
 def memory(server: Server) -> int:
@@ -469,4 +469,4 @@ def test_a_flood_gets_429_and_memory_stays_flat(server: Server) -> None:
             refused += status == 429
     assert taken and refused
     assert server.requests.get("/v1/streams/s").json()["offsets"]["next"] == 500 * (taken + 1)
-    assert memory(server) < before + 48 * 1024
+    assert IS_SANITIZED or memory(server) < before + 48 * 1024
