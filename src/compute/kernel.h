@@ -88,7 +88,7 @@ struct kernel_spec {
     struct kernel_limits limits;    /* 0 members: the configuration's */
     bool network;                   /* the host's network; default none at all */
     const char *token;              /* written to the kernel's /run/kernel/token */
-    const char *label;              /* for people: in logs and keeper.json */
+    const char *label;              /* what runs in it, a notebook's name: in keeper.json, and in the kernel's /run/kernel/label */
 };
 
 /* Prepare folders, filter and cgroups; adopt or start the zygote when config->warm

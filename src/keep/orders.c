@@ -67,13 +67,13 @@ bool orders_write_card(struct keeper *keeper, const char *id, const char *label,
     return true;
 }
 
-/* The kernel has run nothing yet, so its folder holds no traps. */
-static bool write_token(struct keeper *keeper, const char *token, struct su_err *err) {
-    unlinkat(keeper->runtime_fd, "token", 0);
-    int fd SU_AUTO_FD = openat(keeper->runtime_fd, "token", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+/* A file for the kernel to read. It has run nothing yet, so its folder holds no traps. */
+static bool tell(struct keeper *keeper, const char *file, const char *text, struct su_err *err) {
+    unlinkat(keeper->runtime_fd, file, 0);
+    int fd SU_AUTO_FD = openat(keeper->runtime_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
     uid_t uid = (uid_t)su_json_int(keeper->spec, "uid", (int64_t)geteuid());
-    if (fd < 0 || (uid != geteuid() && fchown(fd, uid, uid) < 0)) return su_fail_errno(err, errno, "the kernel's token");
-    return su_write_all(fd, token, strlen(token), err);
+    if (fd < 0 || (uid != geteuid() && fchown(fd, uid, uid) < 0)) return su_fail_errno(err, errno, "the kernel's %s", file);
+    return su_write_all(fd, text, strlen(text), err);
 }
 
 static bool move_folder(struct keeper *keeper, const char *id, struct su_err *err) {
@@ -94,13 +94,14 @@ static bool claim(struct keeper *keeper, const json_t *order, struct su_err *err
     if (keeper->phase >= PHASE_CLOSING) return su_fail(err, SU_UNAVAILABLE, "this kernel has ended");
     if (!*id || strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != strlen(id) || strlen(id) > 40)
         return su_fail(err, SU_INVALID, "a kernel's id is 1 to 40 letters, digits and dashes");
-    if (!write_token(keeper, su_json_string(order, "token", ""), err)) return false;
+    const char *label = su_json_string(order, "label", "");
+    if (!tell(keeper, "token", su_json_string(order, "token", ""), err) || !tell(keeper, "label", label, err)) return false;
     keeper_read_limits(&keeper->limits, json_object_get(order, "limits"));
     if (!cgroup_limit(&keeper->cgroup, keeper->limits.memory_bytes, keeper->limits.processes))
         return su_fail(err, SU_INTERNAL, "the kernel's limits could not be set");
     json_t *settings SU_AUTO_JSON = keeper_settings(keeper);
     process_set_rlimits(&keeper->process, json_object_get(settings, "rlimits"));
-    if (!orders_write_card(keeper, id, su_json_string(order, "label", ""), err) || !move_folder(keeper, id, err)) return false;
+    if (!orders_write_card(keeper, id, label, err) || !move_folder(keeper, id, err)) return false;
     keeper->is_claimed = true;
     keeper->alone_since = su_mono_ms();
     return true;

@@ -127,3 +127,23 @@ def test_a_following_run_that_is_done_has_succeeded(acting):
 def test_a_time_limit_does_not_go_with_following(acting):
     refused = acting.requests.post("/v1/runs", json={"notebook": "follow", "follow": True, "limits": {"time_s": 5}})
     assert refused.status_code == 400 and refused.json()["field"] == "/limits/time_s"
+
+
+NAMELESS = """
+import suricate as s
+for window in s.follow("s", every="10s", from_="earliest"):
+    window.act("hook", start=int(window.start.timestamp()))
+"""
+
+
+def test_notebooks_that_name_no_consumer_follow_under_their_own_names(acting):
+    runs = []
+    for name in ("left/one.ipynb", "two"):
+        acting.put_notebook(name, NAMELESS)
+        runs.append(acting.start_run(name, follow=True))
+    say(acting, 1, 11)
+    wait_decided(acting, 0, 0)
+    consumers = acting.requests.get("/v1/streams/s/consumers").json()["items"]
+    assert sorted(item["name"] for item in consumers) == ["left-one", "two"]
+    for run in runs:
+        acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})

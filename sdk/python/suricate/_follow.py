@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -170,7 +171,7 @@ def follow(
     slide : str, optional
         From one window's start to the next, if they overlap.
     name : str, optional
-        The consumer. By default ``notebook`` in a kernel, else the program's name.
+        The consumer. By default the notebook's name in a kernel, else the program's.
     from_ : str or int
         Where a new consumer begins, as in :func:`suricate.window`.
     delay : str, optional
@@ -222,6 +223,9 @@ def follow(
 
 
 def _default_name() -> str:
+    """Name the follower by what follows: the notebook's name in a run, else the program's."""
     if os.environ.get("SURICATE_SOCKET"):
-        return "notebook"
+        label = Path(os.environ.get("SURICATE_TOKEN_FILE") or "/run/kernel/token").with_name("label")
+        name = label.read_text(encoding="utf-8") if label.is_file() else ""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".ipynb")).strip("-.")[:64] or "notebook"
     return Path(sys.argv[0]).stem if sys.argv and Path(sys.argv[0]).suffix == ".py" else "python"
