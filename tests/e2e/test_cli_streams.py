@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -268,7 +267,7 @@ def test_tail_follows_through_a_restart_without_gap_or_repetition(server: Server
     server.start()
     server.cli("push", "s", input=lines(7))
     assert followed(6) == [2, 3, 4, 5, 6, 7]
-    following.send_signal(signal.SIGINT)
+    following.terminate()
     following.communicate()
 
 
