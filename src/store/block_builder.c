@@ -447,6 +447,8 @@ static size_t draft_fixed(const struct block_builder *builder, struct block_draf
     return count;
 }
 
+enum { PACK_FROM = 32 << 10 };
+
 bool block_finish(struct block_builder *builder, uint64_t first, struct su_buf *ret, struct su_err *err)
 {
     su_assert(builder->rows > 0);
@@ -455,6 +457,8 @@ bool block_finish(struct block_builder *builder, uint64_t first, struct su_buf *
         count += LANE_COUNT;
     SU_AUTO_FREE struct block_draft *drafts = su_alloc(count * sizeof *drafts);
     count = draft_fixed(builder, drafts);
+    for (size_t i = 0; i < count; i++)      /* larger ones are packed once and for all: what is written stays small */
+        drafts[i].is_packed = drafts[i].role == BLOCK_BODY && drafts[i].offsets[drafts[i].entries] >= PACK_FROM;
     for (uint32_t i = 1; i < builder->field_count; i++)
         for (int lane = 0; lane < LANE_COUNT; lane++) {
             const struct block_values *values = builder->fields[i].lanes[lane];

@@ -86,7 +86,18 @@ struct block_draft {
     const char *bytes;
     uint32_t entries;
     bool is_packed;                     /* bodies: in frames */
+    /* Bodies: instead of all that, the frames of these whole blocks as they are, one block's rows after the other's. */
+    const struct block *const *packed;
+    size_t packed_count;
 };
+
+/* The bodies of a block, when they are packed; else NULL. */
+static inline const struct form_entry *form_packed(const struct block *block)
+{
+    const struct block_column *column = block_role_column(block, BLOCK_BODY);
+    const struct form_entry *entry = column ? column->entry : NULL;
+    return entry && entry->encoding == FORM_PACKED ? entry : NULL;
+}
 
 static inline bool draft_has(const struct block_draft *draft, uint32_t row)
 {

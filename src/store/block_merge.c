@@ -279,6 +279,35 @@ static void fill(struct merge *merge, struct target *target)
     }
 }
 
+/* Whole blocks whose bodies are packed already, in frames that are large enough: they need not be opened. */
+static bool has_frames(const struct merge *merge)
+{
+    enum { FRAME_MIN = 64 << 10 };
+    uint64_t opened = 0, frames = 0;
+    for (uint32_t i = 0; i < merge->run_count; i++) {
+        const struct run *run = &merge->runs[i];
+        const struct block *block = merge->slices[run->slice].block;
+        const struct form_entry *entry = form_packed(block);
+        if (entry == NULL || run->from != 0 || run->to != block->rows)
+            return false;
+        frames += entry->count;
+        for (uint32_t f = 0; f < entry->count; f++) {
+            struct form_frame frame;
+            memcpy(&frame, block->data + entry->at + entry->data + f * sizeof frame, sizeof frame);
+            opened += frame.opened;
+        }
+    }
+    return merge->flags & BLOCK_PACK_BODIES && opened >= frames * FRAME_MIN;
+}
+
+static const struct block **packed_blocks(const struct merge *merge)
+{
+    const struct block **blocks = su_alloc(merge->run_count * sizeof *blocks);
+    for (uint32_t i = 0; i < merge->run_count; i++)
+        blocks[i] = merge->slices[merge->runs[i].slice].block;
+    return blocks;
+}
+
 static bool fill_bodies(struct merge *merge, struct target *target, struct su_err *err)
 {
     uint32_t at = 0;
@@ -349,16 +378,21 @@ static bool write_merged(struct merge *merge, struct su_buf *ret, struct su_err 
 {
     SU_AUTO_FREE struct block_draft *drafts = su_alloc((merge->target_count + 1) * sizeof *drafts);
     struct target offsets = {.role = BLOCK_OFFSET, .name = {"", 0}};
+    SU_AUTO_FREE const struct block **packed = has_frames(merge) ? packed_blocks(merge) : NULL;
     uint64_t first = 0;
     size_t count = 0;
     for (uint32_t i = 0; i < merge->target_count; i++) {
         struct target *target = &merge->targets[i];
         if (target->role != BLOCK_BODY)
             fill(merge, target);
-        else if (!fill_bodies(merge, target, err))
+        else if (packed == NULL && !fill_bodies(merge, target, err))
             return false;
         if (target->values.count > 0 || target->role == BLOCK_BODY || target->role == BLOCK_FIELD)
             drafts[count++] = draft_of(merge, target);
+        if (packed != NULL && target->role == BLOCK_BODY) {
+            drafts[count - 1].packed = packed;
+            drafts[count - 1].packed_count = merge->run_count;
+        }
     }
     if (fill_offsets(merge, &offsets.values, &first))
         drafts[count++] = draft_of(merge, &offsets);

@@ -338,24 +338,62 @@ static void open_frame(const struct block_draft *draft, uint32_t row, uint32_t e
     }
 }
 
-static bool write_packed(struct encoder *encoder, struct su_err *err)
+/* Room for the index of `count` frames, and the beginning of the frames.  False: the block is too large. */
+static bool begin_frames(struct encoder *encoder, uint32_t count, size_t *ret_index_at, size_t *ret_bytes_at)
 {
-    const struct block_draft *draft = encoder->draft;
-    size_t opened;
-    uint32_t count = 0;
-    for (uint32_t row = 0; row < encoder->rows; count++)
-        row = frame_end(draft, row, encoder->rows, &opened);
     size_t index = count * sizeof(struct form_frame);
     encoder->entry->encoding = FORM_PACKED;
     encoder->entry->count = count;
     encoder->entry->data = begin_part(encoder, index);
-    size_t index_at = encoder->out->len;
-    char *room = su_buf_room(encoder->out, index);
-    if (room == NULL)
-        return true;
+    *ret_index_at = encoder->out->len;
+    if (su_buf_room(encoder->out, index) == NULL)
+        return false;
     su_buf_grew(encoder->out, index);
     encoder->entry->bytes = begin_part(encoder, SIZE_MAX);
-    size_t bytes_at = encoder->out->len;
+    *ret_bytes_at = encoder->out->len;
+    return true;
+}
+
+/* Packed bytes keep their checksums: what was damaged before is still told of. */
+static bool copy_packed(struct encoder *encoder)
+{
+    const struct block_draft *draft = encoder->draft;
+    uint32_t count = 0, row = 0;
+    size_t index_at, bytes_at;
+    for (size_t i = 0; i < draft->packed_count; i++)
+        count += form_packed(draft->packed[i])->count;
+    if (!begin_frames(encoder, count, &index_at, &bytes_at))
+        return true;
+    for (size_t i = 0; i < draft->packed_count; i++) {
+        const struct form_entry *entry = form_packed(draft->packed[i]);
+        const uint8_t *column = draft->packed[i]->data + entry->at;
+        for (uint32_t f = 0; f < entry->count; f++, index_at += sizeof(struct form_frame)) {
+            struct form_frame frame;
+            memcpy(&frame, column + entry->data + f * sizeof frame, sizeof frame);
+            const uint8_t *packed = column + entry->bytes + frame.at;
+            frame.at = (uint32_t)(encoder->out->len - bytes_at);
+            frame.row += row;
+            su_buf_add(encoder->out, packed, frame.size);
+            if (encoder->out->failed)
+                return true;
+            memcpy(encoder->out->ptr + index_at, &frame, sizeof frame);
+        }
+        row += draft->packed[i]->rows;
+    }
+    return true;
+}
+
+static bool write_packed(struct encoder *encoder, struct su_err *err)
+{
+    const struct block_draft *draft = encoder->draft;
+    size_t opened, index_at, bytes_at;
+    uint32_t count = 0;
+    if (draft->packed != NULL)
+        return copy_packed(encoder);
+    for (uint32_t row = 0; row < encoder->rows; count++)
+        row = frame_end(draft, row, encoder->rows, &opened);
+    if (!begin_frames(encoder, count, &index_at, &bytes_at))
+        return true;
     SU_AUTO_BUF struct su_buf plain = SU_BUF(SIZE_MAX / 2);
     for (uint32_t row = 0, i = 0; row < encoder->rows; i++) {
         uint32_t end = frame_end(draft, row, encoder->rows, &opened);
