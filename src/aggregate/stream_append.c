@@ -458,6 +458,8 @@ static void count(struct stream_writer *writer, const struct stream_appended *ap
             stream_unref(live->stream);
             live->stream = stream_ref(writer->stream);
         }
+        int64_t due_ms = live->retained_ms + STREAM_RETAIN_MS;
+        stream_due(streams, due_ms > now_ms ? due_ms : now_ms + STREAM_RETAIN_SOON_MS);
         if (writer->stream->idle_us)
             stream_due(streams, now_ms + writer->stream->idle_us / 1000);
     }

@@ -7,6 +7,8 @@
 #include "stream.h"
 
 enum { STREAM_CACHE = 1024, STREAM_POOL = 8, STREAM_HOOKS = 8, STREAM_RATE_SECONDS = 10, STREAM_IDS_MAX = 100000 };
+/* A stream that grew is cut to its retention so often; the first time soon after it grew. */
+enum { STREAM_RETAIN_MS = 10000, STREAM_RETAIN_SOON_MS = 1000 };
 
 /* What a stream does in this process, besides what is stored: made with its first append, status or question. */
 struct live {

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "stream_private.h"
 
-enum { RETAIN_MS = 10000, RETAIN_ALL_MS = 3600 * 1000, PUNCTUATED_MAX_S = 86400 };
+enum { RETAIN_ALL_MS = 3600 * 1000, PUNCTUATED_MAX_S = 86400 };
 
 void stream_due(struct streams *streams, int64_t mono_ms)
 {
@@ -159,11 +159,11 @@ static void look_at(struct looking *looking, struct live *live)
     if (due_ms)
         stream_due(streams, due_ms);
     if (live->retained_ms <= live->appended_ms) { /* grew since */
-        if (looking->now_ms >= live->retained_ms + RETAIN_MS) {
+        if (looking->now_ms >= live->retained_ms + STREAM_RETAIN_MS) {
             looking->due[looking->count++] = (struct due){stream_ref(live->stream), 0, true};
             live->retained_ms = looking->now_ms;
         } else
-            stream_due(streams, live->retained_ms + RETAIN_MS);
+            stream_due(streams, live->retained_ms + STREAM_RETAIN_MS);
     }
 }
 
@@ -197,7 +197,7 @@ static void turn(struct streams *streams)
 void stream_upkeep(void *arg)
 {
     struct streams *streams = arg;
-    int64_t all_ms = su_mono_ms() + RETAIN_MS;
+    int64_t all_ms = su_mono_ms() + STREAM_RETAIN_MS;
     su_lock(&streams->lock);
     while (!streams->is_closing) {
         int64_t due_ms = streams->next_due_ms < all_ms ? streams->next_due_ms : all_ms;
