@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,9 @@ MESSAGES = "/v1/streams/{}/messages"
 SEALED = 65_536     # messages that make a file
 
 
-def batch(first: int, count: int, text: str = "") -> bytes:
-    return b"".join(b'{"n":%d,"text":"%s"}\n' % (number, text.encode()) for number in range(first, first + count))
+def batch(first: int, count: int, noise: int = 0) -> bytes:
+    """Messages, each with `noise` bytes that no packing makes smaller."""
+    return b"".join(b'{"n":%d,"text":"%s"}\n' % (number, base64.b64encode(os.urandom(noise))) for number in range(first, first + count))
 
 
 def bodies(server: Server, name: str, **query: Any) -> list[int]:
@@ -33,7 +36,7 @@ def test_a_full_disk_is_told_and_nothing_half_written(small_disk: Path, start_se
     create(server.requests, "s")
     taken = 0
     for _ in range(100):
-        answer = server.requests.post(MESSAGES.format("s"), data=batch(taken, 1000, "x" * 500), headers=NDJSON)
+        answer = server.requests.post(MESSAGES.format("s"), data=batch(taken, 1000, 400), headers=NDJSON)
         if answer.status_code != 200:
             break
         assert answer.json()["first"] == taken
@@ -43,7 +46,7 @@ def test_a_full_disk_is_told_and_nothing_half_written(small_disk: Path, start_se
     assert bodies(server, "s") == list(range(taken))
     assert server.requests.get("/v1/streams/s").json()["offsets"]["next"] == taken
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    answer = server.requests.post(MESSAGES.format("s"), data=batch(taken, 1000, "x" * 500), headers=NDJSON)
+    answer = server.requests.post(MESSAGES.format("s"), data=batch(taken, 1000, 400), headers=NDJSON)
     assert answer.status_code == 200 and answer.json()["first"] == taken, answer.text
     server.restart(kill=True)
     assert bodies(server, "s") == list(range(taken + 1000))
