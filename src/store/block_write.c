@@ -354,8 +354,7 @@ static bool begin_frames(struct encoder *encoder, uint32_t count, size_t *ret_in
     return true;
 }
 
-/* Packed bytes keep their checksums: what was damaged before is still told of. */
-static bool copy_packed(struct encoder *encoder)
+static bool copy_packed(struct encoder *encoder, struct su_err *err)
 {
     const struct block_draft *draft = encoder->draft;
     uint32_t count = 0, row = 0;
@@ -371,6 +370,9 @@ static bool copy_packed(struct encoder *encoder)
             struct form_frame frame;
             memcpy(&frame, column + entry->data + f * sizeof frame, sizeof frame);
             const uint8_t *packed = column + entry->bytes + frame.at;
+            if (su_hash64(packed, frame.size) != frame.checksum)
+                return su_fail(err, SU_INTERNAL, "the bodies of the messages from %llu on are damaged",
+                               (unsigned long long)block_offset(draft->packed[i], frame.row));
             frame.at = (uint32_t)(encoder->out->len - bytes_at);
             frame.row += row;
             su_buf_add(encoder->out, packed, frame.size);
@@ -389,7 +391,7 @@ static bool write_packed(struct encoder *encoder, struct su_err *err)
     size_t opened, index_at, bytes_at;
     uint32_t count = 0;
     if (draft->packed != NULL)
-        return copy_packed(encoder);
+        return copy_packed(encoder, err);
     for (uint32_t row = 0; row < encoder->rows; count++)
         row = frame_end(draft, row, encoder->rows, &opened);
     if (!begin_frames(encoder, count, &index_at, &bytes_at))
