@@ -436,6 +436,44 @@ static void gathered_blocks_follow_each_other(void **state)
 
 /* --- damage ---------------------------------------------------------------------------- */
 
+/* A block of 3,000 long bodies, numbered from `from` on. */
+static void make_packed(int from, struct su_buf *ret)
+{
+    BLOCK_AUTO_BUILDER struct block_builder *builder = block_builder_new(NULL);
+    for (int i = from; i < from + 3000; i++) {
+        char body[96];
+        snprintf(body, sizeof body, "{\"n\":%d,\"text\":\"a body that is long enough to be packed\"}", i);
+        block_begin(builder);
+        add_row(builder, i, body);
+    }
+    assert_true(block_finish(builder, (uint64_t)from, ret, &err));
+    assert_true(ret->len < 3000 * 60);
+}
+
+static void packed_bodies_go_over_as_they_are_and_damaged_ones_do_not(void **state)
+{
+    SU_AUTO_BUF struct su_buf a = SU_BUF(1 << 20), b = SU_BUF(1 << 20), merged = SU_BUF(1 << 22), none = SU_BUF(1 << 22);
+    BLOCK_AUTO struct block first = {0}, second = {0}, all = {0};
+    uint32_t rows;
+    make_packed(0, &a);
+    make_packed(3000, &b);
+    assert_true(block_open(a.ptr, a.len, &first, &err) && block_open(b.ptr, b.len, &second, &err));
+    const struct block_slice slices[] = {{&first, 0, 3000}, {&second, 0, 3000}};
+    assert_true(block_merge(slices, 2, BLOCK_PACK_BODIES, INT64_MIN, INT64_MAX, &merged, &rows, &err));
+    assert_true(block_open(merged.ptr, merged.len, &all, &err));
+    assert_int_equal(rows, 6000);
+    for (uint32_t row = 0; row < 6000; row += 7) {
+        char expected[32];
+        struct su_str body;
+        assert_true(block_body(&all, row, &body, &err));
+        snprintf(expected, sizeof expected, "{\"n\":%u,", row);
+        assert_true(su_str_starts(body, su_str_of(expected)));
+    }
+    b.ptr[b.len - 100] ^= 1;        /* without fields the bodies are the last column */
+    assert_false(block_merge(slices, 2, BLOCK_PACK_BODIES, INT64_MIN, INT64_MAX, &none, &rows, &err));
+    assert_non_null(strstr(err.message, "damaged"));
+}
+
 static void every_flipped_bit_is_noticed(void **state)
 {
     struct parts parts = {0};
@@ -498,6 +536,7 @@ int main(void)
         cmocka_unit_test(merging_takes_rows_out_and_keeps_their_offsets),
         cmocka_unit_test(a_whole_block_is_copied_as_it_is),
         cmocka_unit_test(gathered_blocks_follow_each_other),
+        cmocka_unit_test(packed_bodies_go_over_as_they_are_and_damaged_ones_do_not),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(packed_bytes_open_up_to_their_limit),
     };
