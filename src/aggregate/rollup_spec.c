@@ -113,7 +113,7 @@ static bool is_name_taken(const struct rollup_spec *spec, const char *name)
 bool rollup_spec_add(struct rollup_spec *spec, const char *name, struct su_str text, struct su_err *err)
 {
     struct su_str function, inner;
-    size_t row;
+    size_t row = 0;
     text = su_str_trim(text);
     if (spec->count == ROLLUP_AGGREGATES_MAX)
         return su_fail_field(err, SU_LIMIT, "aggregates", "aggregates: at most %d", ROLLUP_AGGREGATES_MAX);
