@@ -9,6 +9,9 @@ static struct su_str str(amqp_bytes_t bytes) { return (struct su_str){bytes.byte
 
 /* ----------------------------------------------------------- to JSON */
 
+/* UTF-8 without zero bytes: what our JSON reader takes as a name or a text. */
+static bool is_text(struct su_str text) { return su_utf8_valid(text) && !memchr(text.ptr, '\0', text.len); }
+
 static void add_base64(struct su_buf *out, struct su_str data)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -26,7 +29,7 @@ static void add_base64(struct su_buf *out, struct su_str data)
 
 static void add_text(struct su_buf *out, struct su_str text)
 {
-    if (!su_utf8_valid(text)) {
+    if (!is_text(text)) {
         add_base64(out, text);
         return;
     }
@@ -71,7 +74,7 @@ static void add_members(struct su_buf *out, const amqp_table_t *table, const cha
     const char *comma = "";
     for (int i = 0; i < table->num_entries && i < AMQP_HEADERS_COUNT; i++) {
         struct su_str name = str(table->entries[i].key);
-        if (!su_utf8_valid(name) || (reserved && su_str_starts(name, su_str_of(reserved))) || is_listed(table, i))
+        if (!is_text(name) || (reserved && su_str_starts(name, su_str_of(reserved))) || is_listed(table, i))
             continue;
         su_buf_adds(out, comma);
         comma = ",";
