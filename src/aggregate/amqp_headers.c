@@ -110,7 +110,12 @@ static void add_value(struct su_buf *out, const amqp_field_value_t *value, int d
     case AMQP_FIELD_KIND_U32: su_buf_addf(out, "%" PRIu32, value->value.u32); return;
     case AMQP_FIELD_KIND_I64: su_buf_addf(out, "%" PRId64, value->value.i64); return;
     case AMQP_FIELD_KIND_U64:
-    case AMQP_FIELD_KIND_TIMESTAMP: su_buf_addf(out, "%" PRIu64, value->value.u64); return;
+    case AMQP_FIELD_KIND_TIMESTAMP:
+        if (value->value.u64 > INT64_MAX)   /* more than an integer holds here: as a number, like in a body */
+            add_number(out, (double)value->value.u64);
+        else
+            su_buf_addf(out, "%" PRIu64, value->value.u64);
+        return;
     case AMQP_FIELD_KIND_F32: add_number(out, (double)value->value.f32); return;
     case AMQP_FIELD_KIND_F64: add_number(out, value->value.f64); return;
     case AMQP_FIELD_KIND_DECIMAL: add_number(out, (double)(int32_t)value->value.decimal.value / pow(10, value->value.decimal.decimals)); return;
