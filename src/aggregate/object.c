@@ -56,7 +56,7 @@ bool objects_open(struct store *store, struct su_bus *bus, const struct objects_
     if (objects->options.size_max == 0)
         objects->options.size_max = (uint64_t)64 << 30;
     if (objects->options.reserve == 0)
-        objects->options.reserve = 1 << 20;
+        objects->options.reserve = 4 << 20; /* the log of a few dozen commits */
     su_thread_start(&objects->sweeper, "object-sweep", sweep, objects);
     *ret = objects;
     return true;

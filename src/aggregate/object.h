@@ -38,7 +38,7 @@ enum {
 struct objects;
 struct objects_options {
     uint64_t size_max;           /* bytes of one version; 0: 64 GiB */
-    uint64_t reserve;            /* free bytes an upload must leave on the disk, so that deleting still works; 0: 1 MiB */
+    uint64_t reserve;            /* free bytes an upload must leave on the disk, so that deleting still works; 0: 4 MiB */
 };
 
 extern const struct store_migration object_migrations[];
