@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "stream_items.h"
 
 bool answer_format_read(const struct request *request, enum answer_format *ret, struct su_err *err)
 {
@@ -40,24 +41,6 @@ void answer_column(struct answer *answer, const char *name)
     answer->names[answer->columns++] = su_strdup(name);
 }
 
-static void add_csv_text(struct su_buf *out, struct su_str text)
-{
-    bool is_plain = text.len > 0;
-    for (size_t i = 0; i < text.len && is_plain; i++)
-        is_plain = !strchr(",\"\r\n", text.ptr[i]) && text.ptr[i] != '\0';
-    if (is_plain) {
-        su_buf_add(out, text.ptr, text.len);
-        return;
-    }
-    su_buf_addc(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"')
-            su_buf_addc(out, '"');
-        su_buf_addc(out, text.ptr[i]);
-    }
-    su_buf_addc(out, '"');
-}
-
 static void add_value(struct answer *answer, const struct block_value *value)
 {
     struct su_buf *out = &answer->text;
@@ -74,7 +57,7 @@ static void add_value(struct answer *answer, const struct block_value *value)
     case BLOCK_TEXT:
     case BLOCK_JSON:
         if (answer->format == ANSWER_CSV)
-            add_csv_text(out, value->text);
+            csv_text(value->text, out);
         else
             su_json_add_text(out, value->text);
         return;
@@ -148,7 +131,7 @@ static void add_head(const struct answer *answer, struct su_buf *out)
         add_columns(answer, out);
     for (size_t i = 0; answer->format == ANSWER_CSV && i < answer->columns; i++) {
         su_buf_adds(out, i ? "," : "");
-        add_csv_text(out, su_str_of(answer->names[i]));
+        csv_text(su_str_of(answer->names[i]), out);
     }
     if (answer->format == ANSWER_CSV)
         su_buf_addc(out, '\n');

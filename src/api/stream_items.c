@@ -359,7 +359,7 @@ void csv_text(struct su_str text, struct su_buf *out)
 {
     bool is_plain = text.len > 0;
     for (size_t i = 0; i < text.len && is_plain; i++)
-        is_plain = text.ptr[i] != '"' && text.ptr[i] != ',' && text.ptr[i] != '\n' && text.ptr[i] != '\r';
+        is_plain = !memchr("\0,\"\r\n", text.ptr[i], 5);
     if (is_plain) {
         su_buf_add(out, text.ptr, text.len);
         return;
