@@ -2,6 +2,7 @@
 #
 #   step "what it does" COMMAND…   runs the command, shows that it goes on and how long it took; on failure its last lines
 #   packages build run …           installs what is missing of the lists in packaging/packages
+#   page_libraries                 installs node and npm when there are none, and what web/package-lock.json lists
 
 steps_log=$(mktemp -t suricate-steps.XXXXXX)
 steps_number=0
@@ -84,6 +85,17 @@ install_packages() {
   for name in "$@"; do installed "$name" || say "The Debian package $name could not be installed."; done
   return 1
 }
+
+# The libraries of the page (web/package-lock.json), for its build: installed again when the list has changed.
+page_libraries() {
+  local stamp=$source_root/web/node_modules/.installed lock
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then packages page; fi
+  lock=$(sha256sum "$source_root/web/package-lock.json" | cut -d' ' -f1)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$lock" ] && return 0
+  step "The page's libraries" npm_ci || fail "The page's libraries could not be installed; the lines above say why."
+  printf '%s\n' "$lock" >"$stamp"
+}
+npm_ci() { npm ci --prefix "$source_root/web" --no-audit --no-fund --ignore-scripts --loglevel=error; }
 
 packages() {
   local wanted

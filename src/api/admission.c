@@ -214,7 +214,7 @@ static bool query_is_known(const struct route *route, const char *name)
 
 static bool check_query(const struct request *request, struct su_err *err)
 {
-    for (size_t i = 0; i < request->query.count; i++)
+    for (size_t i = 0; i < request->query.count && !(request->route->flags & ROUTE_PAGE); i++)
         if (!query_is_known(request->route, request->query.items[i].name.ptr))
             return su_fail_field(err, SU_INVALID, request->query.items[i].name.ptr, "query: there is no parameter \"%.64s\" here",
                                  request->query.items[i].name.ptr);

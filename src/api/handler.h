@@ -53,6 +53,7 @@ enum route_flag {
     ROUTE_WAIT = 8,             /* takes ?wait= (reply_park) */
     ROUTE_LIST = 16,            /* takes ?limit= and ?cursor= */
     ROUTE_RUN_TOKEN = 32,       /* a kernel's run token may call it (it needs the scope as well) */
+    ROUTE_PAGE = 128,           /* for browsers, not of the API: any query parameters, not in the OpenAPI document */
     ROUTE_NO_IDEMPOTENCY = 64,  /* a POST whose reply must not be stored (secrets) */
 };
 

@@ -110,6 +110,8 @@ static json_t *paths(const struct router *router)
     json_t *all = json_object();
     const struct route *route;
     for (size_t i = 0; (route = router_at(router, i)); i++) {
+        if (route->flags & ROUTE_PAGE)
+            continue;
         SU_AUTO_FREE char *template = template_of(route->path);
         json_t *item = json_object_get(all, template);
         if (!item)

@@ -1,26 +1,99 @@
-/* /: the page.  Layer api; the edge answers from memory.
+/* The page: its document at every address of its own, its assets.  Layer api; the edge answers from memory.
  *
- * page/index.html is embedded at build time together with the hashes of its
- * inline script and style, so the policy allows exactly those. */
+ * web/build.mjs made the table of assets and packed them; what stands below /assets has its content's hash in its name and
+ * never changes.  Which page stands at which address the document's script knows (web/src/routes.ts). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/decode.h"
 #include "handler.h"
-#include "page_data.h"
+#include "page_assets.h"
 #include "routes.h"
 
-static void get_page(struct request *request, struct reply *reply)
+/* frame-src: outputs of notebooks stand in frames of an opaque origin (/frame), data: and blob: are pictures. */
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+                             "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+static int by_path(const void *path, const void *asset) { return strcmp(path, ((const struct page_asset *)asset)->path); }
+
+static const struct page_asset *asset_find(const char *path)
 {
-    reply_etag(reply, page_etag);
-    reply_header(reply, "Content-Security-Policy",
-                 "default-src 'none'; script-src %s; style-src %s; img-src 'self' data: blob:; connect-src 'self'; "
-                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'", page_scripts, page_styles);
+    return bsearch(path, page_assets, page_assets_count, sizeof *page_assets, by_path);
+}
+
+/* Does the client take that coding?  Browsers list them plainly; one with a weight of 0 is not looked for. */
+static bool takes(struct request *request, const char *coding)
+{
+    const char *accepted = request_header(request, "Accept-Encoding");
+    return accepted && strstr(accepted, coding);
+}
+
+static void reply_asset(struct request *request, struct reply *reply, const struct page_asset *asset)
+{
+    reply_etag(reply, asset->etag);
+    reply_header(reply, "Vary", "Accept-Encoding");
+    if (request_is_fresh(request, asset->etag)) {
+        reply_empty(reply, 304);
+        return;
+    }
+    if (takes(request, "br")) {
+        reply_header(reply, "Content-Encoding", "br");
+        reply_bytes(reply, 200, asset->type, page_assets_data + asset->brotli_at, asset->brotli_size);
+    } else if (takes(request, "gzip")) {
+        reply_header(reply, "Content-Encoding", "gzip");
+        reply_bytes(reply, 200, asset->type, page_assets_data + asset->gzip_at, asset->gzip_size);
+    } else {
+        struct su_err err;
+        SU_AUTO_BUF struct su_buf plain = SU_BUF(asset->size);
+        bool ok = decode_gzip((struct su_str){(const char *)page_assets_data + asset->gzip_at, asset->gzip_size}, asset->size, &plain, &err);
+        su_assert(ok);
+        reply_bytes(reply, 200, asset->type, plain.ptr, plain.len);
+    }
+}
+
+static void get_document(struct request *request, struct reply *reply)
+{
+    const struct page_asset *asset = asset_find("/");
+    su_assert(asset);
+    reply_header(reply, "Content-Security-Policy", "%s", policy);
     reply_header(reply, "Referrer-Policy", "no-referrer");
     reply_header(reply, "Cross-Origin-Opener-Policy", "same-origin");
     reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
-    if (request_is_fresh(request, page_etag))
-        reply_empty(reply, 304);
-    else
-        reply_bytes(reply, 200, "text/html; charset=utf-8", page_data, page_size);
+    reply_header(reply, "Cache-Control", "no-cache");
+    reply_asset(request, reply, asset);
 }
 
+/* Public files of ours; frames of an opaque origin load some too, hence the resource policy. */
+static void get_asset(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    SU_AUTO_FREE char *path = su_format("/assets/%s", request_param(request, "file"));
+    const struct page_asset *asset = asset_find(path);
+    if (!asset) {
+        su_fail(&err, SU_NOT_FOUND, "the page has no file %s: it may be from another version; load the page again", path);
+        reply_error(reply, &err);
+        return;
+    }
+    reply_header(reply, "Cache-Control", "public, max-age=31536000, immutable");
+    reply_header(reply, "Cross-Origin-Resource-Policy", "cross-origin");
+    reply_header(reply, "Access-Control-Allow-Origin", "*");
+    reply_asset(request, reply, asset);
+}
+
+#define PAGE(address) {.method = "GET", address, SCOPE_OPEN, get_document, .flags = ROUTE_EDGE | ROUTE_PAGE}
 const struct route page_routes[] = {
-    {"GET", "/", SCOPE_OPEN, get_page, .flags = ROUTE_EDGE, .summary = "The page", .response = "HTML", .response_type = "text/html"},
+    PAGE("/"),
+    PAGE("/data"),
+    PAGE("/data/{name*}"),
+    PAGE("/notebooks"),
+    PAGE("/notebooks/{name*}"),
+    PAGE("/processing"),
+    PAGE("/processing/{id}"),
+    PAGE("/runs"),
+    PAGE("/runs/{id}"),
+    PAGE("/recipes"),
+    PAGE("/recipes/{name*}"),
+    PAGE("/d/{slug}"),
+    PAGE("/settings"),
+    {.flags = ROUTE_EDGE | ROUTE_PAGE, .method = "GET", .path = "/assets/{file}", .scope = SCOPE_OPEN, .handle = get_asset},
     ROUTE_END};

@@ -78,7 +78,7 @@ def open_page(browser: Browser, shared_server: Any) -> Iterator[Callable[..., Pa
         watches.append(Watch(page, host.url))
         if signed_in:
             page.goto(host.cli("token", "login").stdout.strip())
-            page.wait_for_selector("#frame:visible")
+            page.wait_for_selector("nav.sections")
         if place or not signed_in:
             page.goto(f"{host.url}/{place}")
         return page
@@ -87,3 +87,45 @@ def open_page(browser: Browser, shared_server: Any) -> Iterator[Callable[..., Pa
     for context in contexts:
         context.close()
     assert [fault for watch in watches for fault in watch.faults] == []
+
+
+SCREENS = HERE.parent.parent / "build" / "check" / "screens"
+AXE = HERE.parent.parent / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+def screens() -> Callable[[Page, str], None]:
+    """`screens(page, "data-object")` writes pictures of the page as it is, light and dark, 1280 and 400 px wide, to
+    build/check/screens for people to look at, and holds that nothing is wider than the window."""
+
+    def take(page: Page, name: str) -> None:
+        before = page.viewport_size
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (1280, 400):
+                page.set_viewport_size({"width": width, "height": 860})
+                page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                page.screenshot(path=SCREENS / f"{name}-{scheme}-{width}.png", full_page=True)
+                assert page.evaluate("() => document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} px"
+        page.emulate_media(color_scheme="light")
+        if before:
+            page.set_viewport_size(before)
+
+    return take
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], None]:
+    """`axe(page)` fails with what axe-core finds wrong for people who use screen readers or no mouse, in both colour schemes."""
+
+    def look(page: Page) -> None:
+        page.evaluate(AXE.read_text())
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+            told = [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:4]]}" for one in found]
+            assert not told, f"{page.url} ({scheme}): {told}"
+        page.emulate_media(color_scheme="light")
+
+    return look

@@ -1,0 +1,6 @@
+/** New stream */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>New stream</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Object */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Object</h1></div>;
+}

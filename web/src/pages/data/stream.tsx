@@ -1,0 +1,6 @@
+/** Stream */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Stream</h1></div>;
+}

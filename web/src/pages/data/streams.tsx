@@ -1,0 +1,6 @@
+/** Streams */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Streams</h1></div>;
+}

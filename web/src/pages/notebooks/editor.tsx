@@ -1,0 +1,6 @@
+/** Notebook */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Notebook</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Notebooks */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Notebooks</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Overview */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Overview</h1></div>;
+}

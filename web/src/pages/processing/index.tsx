@@ -1,0 +1,6 @@
+/** Processing */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Processing</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Process */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Process</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Recipes */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Recipes</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Recipe */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Recipe</h1></div>;
+}

@@ -1,0 +1,6 @@
+/** Compare runs */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Compare runs</h1></div>;
+}

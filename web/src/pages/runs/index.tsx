@@ -1,0 +1,6 @@
+/** Runs */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Runs</h1></div>;
+}

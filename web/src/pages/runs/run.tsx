@@ -1,0 +1,6 @@
+/** Run */
+import type {PageProps} from "../../routes";
+
+export default function Page(_props: PageProps) {
+  return <div class="page"><h1>Run</h1></div>;
+}
