@@ -96,26 +96,32 @@ static bool good_parts(const uint8_t *data, const struct form_entry *entry, uint
     return false;
 }
 
-static bool good_role(const struct form_entry *entry)
+/* Merging relies on what writers keep to: one column at most of each role but fields, without a name, and of the role's kind.
+ * `seen` has a bit for each role that an entry before this one has. */
+static bool good_role(const struct form_entry *entry, uint32_t seen)
 {
+    if (entry->role == BLOCK_FIELD)
+        return true;
+    if (entry->role >= BLOCK_ROLE_COUNT || entry->name_len > 0 || seen >> entry->role & 1)
+        return false;
     switch ((enum block_role)entry->role) {
-    case BLOCK_FIELD: return true;
     case BLOCK_TIME:
     case BLOCK_ARRIVAL:
     case BLOCK_FLAG:
     case BLOCK_OFFSET: return entry->kind == BLOCK_INT && !(entry->flags & FORM_HAS_NULLS);
     case BLOCK_KEY:
     case BLOCK_ID:
-    case BLOCK_HEADERS:
-    case BLOCK_BODY: return entry->kind == BLOCK_TEXT || entry->kind == BLOCK_JSON;
+    case BLOCK_HEADERS: return entry->kind == BLOCK_TEXT;
+    case BLOCK_BODY: return entry->kind == BLOCK_TEXT && !(entry->flags & FORM_HAS_NULLS);
+    case BLOCK_FIELD:
     case BLOCK_ROLE_COUNT: break;
     }
     return false;
 }
 
-static bool open_column(const struct form_head *head, const uint8_t *data, const struct form_entry *entry, struct su_err *err)
+static bool open_column(const struct form_head *head, const uint8_t *data, const struct form_entry *entry, uint32_t seen, struct su_err *err)
 {
-    if (entry->kind < BLOCK_INT || entry->kind > BLOCK_JSON || !good_role(entry) || !good_width(entry->width)
+    if (entry->kind < BLOCK_INT || entry->kind > BLOCK_JSON || !good_role(entry, seen) || !good_width(entry->width)
         || entry->scale > FORM_SCALE_MAX)
         return damaged(err, "its directory names a column of no known kind");
     if (entry->name_at > head->prelude_size || entry->name_len > head->prelude_size - entry->name_at)
@@ -141,11 +147,13 @@ bool block_open(const void *data, size_t size, struct block *ret, struct su_err 
     struct block_column *columns = su_alloc(columns_size + entries_size + 1);
     struct form_entry *entries = (struct form_entry *)((char *)columns + columns_size);
     memcpy(entries, (const char *)data + sizeof head, entries_size);
+    uint32_t seen = 0;
     for (uint32_t i = 0; i < head.columns; i++) {
-        if (!open_column(&head, data, &entries[i], err)) {
+        if (!open_column(&head, data, &entries[i], seen, err)) {
             free(columns);
             return false;
         }
+        seen |= 1u << entries[i].role;
         columns[i] = (struct block_column){.role = (enum block_role)entries[i].role, .kind = (enum block_kind)entries[i].kind,
                                            .name = {(const char *)data + entries[i].name_at, entries[i].name_len},
                                            .has_nulls = entries[i].flags & FORM_HAS_NULLS, .entry = &entries[i],

@@ -396,7 +396,9 @@ static bool write_merged(struct merge *merge, struct su_buf *ret, struct su_err 
     }
     if (fill_offsets(merge, &offsets.values, &first))
         drafts[count++] = draft_of(merge, &offsets);
-    bool is_done = block_write(drafts, count, first, (uint32_t)merge->rows, ret, err);
+    /* A column of offsets is not looked through when a block is opened. */
+    bool is_done = first <= UINT64_MAX - merge->rows || su_fail(err, SU_INTERNAL, "a block of columns is damaged: its offsets are too large");
+    is_done = is_done && block_write(drafts, count, first, (uint32_t)merge->rows, ret, err);
     block_values_done(&offsets.values);
     return is_done;
 }
