@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 def test_every_address_shows_its_page(open_page: Callable[..., Page], axe: Callable[[Page], None], place: str) -> None:
     page = open_page(place=place)
     expect(page.locator("main h1")).to_be_visible()
+    assert page.locator("main h1").text_content() != "There is no such page"
     axe(page)
 
 

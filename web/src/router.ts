@@ -36,7 +36,7 @@ export type Params = Record<string, string>;
 /** Does the path fit "/data/objects/{name*}"? {x} is one segment, {x*} the rest. */
 export function fits(pattern: string, path: string): Params | null {
   const wanted = pattern.split("/").slice(1);
-  const given = path.replace(/\/+$/, "").split("/").slice(1);
+  const given = (path.replace(/\/+$/, "") || "/").split("/").slice(1);
   const params: Params = {};
   for (const [at, part] of wanted.entries()) {
     const name = /^\{([^*}]+)(\*?)\}$/.exec(part);
