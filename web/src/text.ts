@@ -28,11 +28,12 @@ export function seconds(value: number): string {
   return `${Math.floor(value / 86_400)} d ${Math.round((value % 86_400) / 3600)} h`;
 }
 
-/** "3 s ago"; in days past a week. */
+/** "3 s ago", "5 min ago", "2 h 10 min ago". */
 export function ago(time: string | number, now = Date.now()): string {
-  const since = (now - new Date(time).getTime()) / 1000;
+  const since = Math.round((now - new Date(time).getTime()) / 1000);
+  if (since < 0) return `in ${seconds(-since)}`;
   if (since < 2) return "just now";
-  return since < 0 ? `in ${seconds(-since)}` : `${seconds(Math.floor(since)).replace(/ (\d+) (s|min|h)$/, (all, _n, unit) => (unit === "s" || since > 3600 ? "" : all))} ago`;
+  return `${since < 60 ? `${since} s` : since < 3600 ? `${Math.floor(since / 60)} min` : seconds(since)} ago`;
 }
 
 export function clock(time: string | number): string {

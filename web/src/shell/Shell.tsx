@@ -137,6 +137,10 @@ class Guard extends Component<{children: ComponentChildren}, {fault: string | nu
   }
   override render() {
     if (this.state.fault === null) return this.props.children;
-    return <ProblemBox problem={{title: "This page failed", detail: this.state.fault}}><div><button onClick={() => this.setState({fault: null})}>Show it again</button></div></ProblemBox>;
+    return (
+      <ProblemBox problem={{title: "This page failed", detail: this.state.fault}}>
+        <div><button onClick={() => this.setState({fault: null})}>Show it again</button></div>
+      </ProblemBox>
+    );
   }
 }

@@ -46,7 +46,11 @@ export function Palette() {
           value={text} onInput={(event) => type(event.currentTarget.value)} />
         <p class="sr" role="status">{hits.length} found</p>
         <ul>
-          {hits.map((hit) => <li key={hit.href}><a href={hit.href} onClick={close}><span class="cut">{hit.name}</span><span class="soft small">{hit.kind}</span></a></li>)}
+          {hits.map((hit) => (
+            <li key={hit.href}>
+              <a href={hit.href} onClick={close}><span class="cut">{hit.name}</span><span class="soft small">{hit.kind}</span></a>
+            </li>
+          ))}
         </ul>
       </form>
     </Dialog>

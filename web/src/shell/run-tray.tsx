@@ -1,5 +1,5 @@
 /** How many runs are under way, at the top of every page. */
-import {useEffect, useRef} from "preact/hooks";
+import {useEffect} from "preact/hooks";
 import {onEvents} from "../api/events";
 import {useResource} from "../resource";
 import {plural} from "../text";
@@ -9,9 +9,8 @@ interface Status { runs: {queued: number; running: number} }
 
 export function RunTray() {
   const status = useResource<Status>("/v1/status", {on: ["run."]});
-  const mine = useRef(0);
   useEffect(() => onEvents((event, detail) => {
-    if (event === "run.finished" && mine.current++ >= 0) announce(`A run of ${String(detail["notebook"] ?? "a notebook")} has ended: ${String(detail["state"] ?? "")}`);
+    if (event === "run.finished") announce(`A run of ${String(detail["notebook"] ?? "a notebook")} has ended: ${String(detail["state"] ?? "")}`);
   }), []);
   const {running = 0, queued = 0} = status.data?.runs ?? {};
   if (running + queued === 0) return null;

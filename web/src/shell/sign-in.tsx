@@ -29,7 +29,10 @@ function Form() {
       {failure && <ProblemBox problem={{title: "That did not work", detail: failure}} />}
       <label class="field">User<input name="user" autocomplete="username" required defaultValue={session.value?.user ?? ""} /></label>
       <label class="field">Password<input name="password" type="password" autocomplete="current-password" required /></label>
-      <details><summary class="soft small">Another tenant</summary><label class="field">Tenant<input name="tenant" placeholder="main" defaultValue={session.value?.tenant ?? ""} /></label></details>
+      <details>
+        <summary class="soft small">Another tenant</summary>
+        <label class="field">Tenant<input name="tenant" placeholder="main" defaultValue={session.value?.tenant ?? ""} /></label>
+      </details>
       <div class="bar"><button class="primary" disabled={isBusy}>Sign in</button></div>
       <p class="hint">No password? <code>suricate token login</code> on the server prints an address that signs you in once.</p>
     </form>

@@ -12,6 +12,9 @@ export function Copy({text, label = "Copy"}: {text: string; label?: string}) {
     setTimeout(() => set(false), 1500);
   };
   return (
-    <div class="copy"><pre tabIndex={0}>{text}</pre><button class="quiet" onClick={() => void copy()} aria-label={label}>{isCopied ? "Copied" : label}</button></div>
+    <div class="copy">
+      <pre tabIndex={0}>{text}</pre>
+      <button class="quiet" onClick={() => void copy()} aria-label={label}>{isCopied ? "Copied" : label}</button>
+    </div>
   );
 }

@@ -1,3 +1,4 @@
+/** States, tags, times, progress. */
 import {useEffect, useState} from "preact/hooks";
 import {ago, dateTime} from "../text";
 

@@ -23,7 +23,8 @@ export default function Settings() {
         <h2>You</h2>
         <p>Signed in as <b>{session.value?.user}</b> of tenant <b>{session.value?.tenant}</b>.</p>
         <p class="soft">You may: {session.value?.scopes.join(", ")}.</p>
-        <p class="soft">Tokens for programs: <code>suricate token create NAME</code>. The API describes itself at <a href="/v1/openapi.json" target="_blank" rel="noreferrer">/v1/openapi.json</a>.</p>
+        <p class="soft">Tokens for programs: <code>suricate token create NAME</code>.
+          {" "}The API describes itself at <a href="/v1/openapi.json" target="_blank" rel="noreferrer">/v1/openapi.json</a>.</p>
       </section>
     </div>
   );
