@@ -7,6 +7,7 @@ const struct route *const all_routes[] = {
     columns_routes,
     fetches_routes,
     notebooks_routes,
+    live_routes,
     runs_routes,
     recipes_routes,
     streams_routes,

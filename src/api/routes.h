@@ -8,6 +8,7 @@ extern const struct route columns_routes[], objects_routes[], fetches_routes[], 
 extern const struct route streams_routes[];
 extern const struct route actions_routes[], consumers_routes[];
 extern const struct route queries_routes[];
+extern const struct route live_routes[];
 
 /* All of them, ended by NULL. */
 extern const struct route *const all_routes[];

@@ -15,6 +15,7 @@ struct pane_cache;
 struct logs;
 struct compute;
 struct notebooks;
+struct documents;
 struct recipes;
 struct runs;
 struct consumers;
@@ -42,6 +43,7 @@ struct services {
     struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
+    struct documents *documents;    /* interact/documents.h */
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */

@@ -50,6 +50,7 @@
 #include "compute/kernel.h"
 #include "interact/notebooks.h"
 #include "interact/recipes.h"
+#include "interact/documents.h"
 #include "interact/run.h"
 #include "store/secret.h"
 #include "store/log.h"
@@ -215,7 +216,7 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
+    blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, document_migrations, accounts_migrations,
     idempotency_migrations, secret_migrations, derived_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -395,6 +396,14 @@ static bool runs_part(struct serving *serving, struct su_err *err)
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
 
+static bool documents_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
+    return documents_open(services->store, services->bus, services->compute, services->notebooks, &tokens, &serving->services.documents, err);
+}
+static void documents_end_part(struct serving *serving) { documents_close(serving->services.documents); }
+
 static bool events_part(struct serving *serving, struct su_err *err)
 {
     serving->services.events = events_open(serving->services.bus);
@@ -439,6 +448,7 @@ static const struct part parts[] = {
     {"notebooks", notebooks_part, notebooks_end},
     {"recipes", recipes_part, recipes_end},
     {"runs", runs_part, runs_end},
+    {"documents", documents_part, documents_end_part},
     {"actions", actions_part, actions_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
