@@ -148,8 +148,6 @@ static enum document_verdict refused(struct su_err *err, const char *field, cons
     return DOCUMENT_REFUSED;
 }
 
-typedef enum document_verdict edit_fn(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err);
-
 /* The cell that an edit names; NULL: refused. */
 static struct document_cell *named(struct document *document, const json_t *edit, struct su_err *err)
 {
@@ -290,7 +288,10 @@ static enum document_verdict edit_clear(struct document *document, const json_t 
 
 enum document_verdict document_edit(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
 {
-    static const struct { const char *op; edit_fn *apply; } table[] = {
+    static const struct {
+        const char *op;
+        enum document_verdict (*apply)(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err);
+    } table[] = {
         {"source", edit_source}, {"insert", edit_insert}, {"delete", edit_delete}, {"move", edit_move},
         {"type", edit_type}, {"metadata", edit_metadata}, {"clear", edit_clear}};
     const char *op = su_json_string(edit, "op", "");
