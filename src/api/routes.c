@@ -4,6 +4,9 @@
 /* clang-format off */
 const struct route *const all_routes[] = {
     objects_routes,
+    uploads_routes,
+    overview_routes,
+    settings_routes,
     columns_routes,
     fetches_routes,
     notebooks_routes,

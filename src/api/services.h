@@ -5,6 +5,7 @@
 struct store;
 struct su_bus;
 struct objects;
+struct uploads;
 struct previews;
 struct tables;
 struct fetches;
@@ -31,6 +32,7 @@ struct services {
     struct store *store;            /* store/store.h */
     struct su_bus *bus;             /* base/bus.h */
     struct objects *objects;        /* aggregate/object.h */
+    struct uploads *uploads;        /* aggregate/upload.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct tables *tables;          /* aggregate/table.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
