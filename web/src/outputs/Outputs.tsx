@@ -89,8 +89,15 @@ export function Outputs({outputs, isLive = false}: {outputs: Output[]; isLive?: 
   return (
     <div class="outputs">
       {shown.length > 0 && <Tools outputs={shown} isClosed={isClosed} onClose={() => close(!isClosed)} />}
-      {isClosed ? <p class="out-note">Output hidden</p> : shown.map((output, at) => <div class={`out out-${output.output_type}`} key={at}><One output={output} /></div>)}
-      {progress && <div class="out out-progress"><Progress value={progress.fraction} label={progress.text || "Progress of this cell"} /><span class="small soft">{Math.round(progress.fraction * 100)} % {progress.text}</span></div>}
+      {isClosed ? <p class="out-note">Output hidden</p> : (
+        shown.map((output, at) => <div class={`out out-${output.output_type}`} key={at}><One output={output} /></div>)
+      )}
+      {progress && (
+        <div class="out out-progress">
+          <Progress value={progress.fraction} label={progress.text || "Progress of this cell"} />
+          <span class="small soft">{Math.round(progress.fraction * 100)} % {progress.text}</span>
+        </div>
+      )}
     </div>
   );
 }

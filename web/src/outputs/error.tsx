@@ -28,7 +28,10 @@ export function ErrorView({output}: {output: ErrorOutput}) {
   const more = rest.filter((text) => withoutAnsi(text).trim() !== said.trim());
   return (
     <div class="out-error">
-      <p><strong>{withoutAnsi(String(output.ename)).slice(0, 300) || "Error"}</strong>{output.evalue ? `: ${withoutAnsi(String(output.evalue)).slice(0, 4000)}` : ""}</p>
+      <p>
+        <strong>{withoutAnsi(String(output.ename)).slice(0, 300) || "Error"}</strong>
+        {output.evalue ? `: ${withoutAnsi(String(output.evalue)).slice(0, 4000)}` : ""}
+      </p>
       {frames.slice(0, MANY).map((text, at) => <Frame key={at} text={text} isOpen={at === lastOwn} />)}
       {frames.length > MANY && <p class="small soft">{frames.length - MANY} more frames</p>}
       {more.length > 0 && <Frame text={more.join("\n")} isOpen={frames.length === 0} />}

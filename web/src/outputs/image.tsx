@@ -55,7 +55,9 @@ export function Raster({base64, type, wanted}: {base64: string; type: string; wa
   const name = `picture.${type.split("/")[1] ?? "bin"}`;
   return (
     <p class="out-note">
-      {picture ? `This picture of ${count(picture.width)} × ${count(picture.height)} pixels is too large to be shown here.` : "This is no picture that can be shown."}{" "}
+      {picture
+        ? `This picture of ${count(picture.width)} × ${count(picture.height)} pixels is too large to be shown here. `
+        : "This is no picture that can be shown. "}
       <a href={address} download={name}>Download it ({inBytes(data.length)})</a>
     </p>
   );

@@ -39,7 +39,8 @@ function Branch({name, value, isOpen}: {name: string | null; value: object; isOp
         <ul>
           {(Array.isArray(value) ? value.slice(0, shown) : entriesOf(value).slice(0, shown)).map((entry, at) => {
             const [key, item] = Array.isArray(value) ? [String(at), entry] : (entry as [string, unknown]);
-            return <li key={key}>{isTree(item) ? <Branch name={key} value={item} isOpen={false} /> : <><span class="json-key">{key}: </span><Leaf value={item} /></>}</li>;
+            if (isTree(item)) return <li key={key}><Branch name={key} value={item} isOpen={false} /></li>;
+            return <li key={key}><span class="json-key">{key}: </span><Leaf value={item} /></li>;
           })}
           {size > shown && <li><button class="quiet" onClick={() => setShown(shown + A_TIME * 5)}>{count(size - shown)} more</button></li>}
         </ul>

@@ -19,7 +19,9 @@ export function Large({at}: {at: TooLarge}) {
   if (output) return <One output={output} />;
   return (
     <div class="out-large">
-      <button onClick={() => void load()} disabled={state === "loading"}>{state === "loading" ? "Loading …" : `Show this output (${bytes(at.too_large)})`}</button>
+      <button onClick={() => void load()} disabled={state === "loading"}>
+        {state === "loading" ? "Loading …" : `Show this output (${bytes(at.too_large)})`}
+      </button>
       {state !== "kept" && state !== "loading" && <span class="small"> It could not be loaded: {state}</span>}
     </div>
   );

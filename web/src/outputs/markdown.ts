@@ -2,9 +2,11 @@
 import {Marked, type TokenizerAndRendererExtension, type Tokens} from "marked";
 import {sanitised, type Attachments} from "./sanitise";
 
-const LONGEST = 400_000;
-const INLINE = /^(?:\$\$([^$]+?)\$\$|\$(?![\s$])((?:\\[\s\S]|[^$\\])*?[^\s\\])\$(?!\d)|\$(?![\s$])(\S)\$(?!\d)|\\\\?\(([\s\S]+?)\\\\?\)|\\\\?\[([\s\S]+?)\\\\?\])/;
-const BLOCK = /^ {0,3}(?:\$\$([\s\S]+?)\$\$|\\\\?\[([\s\S]+?)\\\\?\]|(\\begin\{([a-z]+\*?)\}[\s\S]+?\\end\{\4\})) *(?:\n+|$)/;
+const LONGEST = 200_000;
+/** $$…$$, then $…$ (no blank inside its dollars, no digit behind, so that prices stay prices), \(…\) and \[…\]. */
+const INLINE = new RegExp([/\$\$([^$]+?)\$\$/, /\$(?![\s$])((?:\\[\s\S]|[^$\\])*?[^\s\\])\$(?!\d)/, /\$(?![\s$])(\S)\$(?!\d)/,
+  /\\\\?\(([\s\S]{1,1000}?)\\\\?\)/, /\\\\?\[([\s\S]{1,1000}?)\\\\?\]/].map((way) => `^${way.source}`).join("|"));
+const BLOCK = /^ {0,3}(?:\$\$([\s\S]{1,4000}?)\$\$|\\\\?\[([\s\S]{1,4000}?)\\\\?\]|(\\begin\{([a-z]+\*?)\}[\s\S]{1,4000}?\\end\{\4\})) *(?:\n+|$)/;
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (found) => `&#${found.charCodeAt(0)};`);
 const element = (tag: string, tex: string, isDisplay: boolean): string =>

@@ -47,6 +47,9 @@ export async function drawAllMath(place: ParentNode, isForExport = false): Promi
 export function formulaOf(latex: string): {tex: string; isDisplay: boolean} | null {
   const text = latex.trim();
   const found = /^\$\$([\s\S]*)\$\$$|^\\\[([\s\S]*)\\\]$|^\$(?!\$)([^$]*)\$$|^\\\(([\s\S]*)\\\)$/.exec(text);
-  if (found) return {tex: (found[1] ?? found[2] ?? found[3] ?? found[4] ?? "").replace(/^\\displaystyle\s*/, "\\displaystyle "), isDisplay: found[3] === undefined && found[4] === undefined};
+  if (found) {
+    const tex = found[1] ?? found[2] ?? found[3] ?? found[4] ?? "";
+    return {tex, isDisplay: found[3] === undefined && found[4] === undefined};
+  }
   return /^\\begin\{(?!tabular)/.test(text) ? {tex: text, isDisplay: true} : null;
 }

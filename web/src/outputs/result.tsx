@@ -21,7 +21,11 @@ function Records({rows}: {rows: Row[]}) {
     <div class="out-table" tabIndex={0} role="region" aria-label="Result">
       <table>
         <thead><tr>{columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
-        <tbody>{rows.slice(0, ROWS).map((row, at) => <tr key={at}>{columns.map((name) => <td key={name} class={typeof row[name] === "number" ? "number" : ""}>{said(row[name])}</td>)}</tr>)}</tbody>
+        <tbody>
+          {rows.slice(0, ROWS).map((row, at) => (
+            <tr key={at}>{columns.map((name) => <td key={name} class={typeof row[name] === "number" ? "number" : ""}>{said(row[name])}</td>)}</tr>
+          ))}
+        </tbody>
       </table>
       {rows.length > ROWS && <p class="small soft">{count(rows.length - ROWS)} more rows</p>}
     </div>
@@ -30,7 +34,8 @@ function Records({rows}: {rows: Row[]}) {
 
 function Value({value}: {value: unknown}) {
   if (isFlat(value)) return <span class={typeof value === "number" ? "number" : ""}>{said(value)}</span>;
-  if (Array.isArray(value) && value.length > 0 && value.every((row) => isRow(row) && Object.values(row).every(isFlat))) return <Records rows={value as Row[]} />;
+  const isRecords = Array.isArray(value) && value.length > 0 && value.every((row) => isRow(row) && Object.values(row).every(isFlat));
+  if (isRecords) return <Records rows={value as Row[]} />;
   if (Array.isArray(value) && value.length <= 20 && value.every(isFlat)) return <span>{value.map(said).join(", ")}</span>;
   return <Json value={value} isOpen={false} />;
 }

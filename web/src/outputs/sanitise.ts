@@ -10,9 +10,12 @@ const TAGS = ("a abbr b bdi bdo blockquote br caption center cite code col colgr
 const ATTRIBUTES = ("href title alt src colspan rowspan span scope align dir lang start reversed datetime cite width height open " +
   "data-tex data-display").split(" ");
 
+const NO_CONTENTS = ("script style template noscript iframe object svg math title textarea select xmp noembed noframes " +
+  "plaintext").split(" ");
+
 /** Attributes that may go without anything being missed. */
 const QUIET = /^(class|id|border|cellpadding|cellspacing|valign|nowrap|name|role|tabindex|aria-.*|data-.*|target|rel|headers|type)$/;
-const QUIET_STYLE = /^\s*((text-align|vertical-align|font-weight|font-style|font-size|white-space|margin|padding|max-width|width|border-[a-z]+|overflow(-x)?)(-[a-z]+)?\s*:\s*[\w\s.%#-]*;?\s*)*$/;
+const QUIET_STYLE = /^(text-align|vertical-align|font-(weight|style|size)|white-space|margin|padding|(max-)?width|border|overflow)(-[a-z]+)*$/;
 /** REMOVE is what DOMPurify itself puts in front (FORCE_BODY). */
 const QUIET_TAGS = ["HTML", "HEAD", "BODY", "TITLE", "REMOVE"];
 
@@ -32,8 +35,11 @@ const purify = DOMPurify(window);
 /** A picture that lies in the text itself, of a kind and size we show; anything else, above all an address, is dropped. */
 function pictureAddress(src: string): string | null {
   const name = /^attachment:(.+)$/i.exec(src.trim())?.[1];
-  const bundle = name === undefined ? undefined : Object.hasOwn(attachments, name) ? attachments[name] : Object.hasOwn(attachments, safeDecode(name)) ? attachments[safeDecode(name)] : undefined;
-  const base64 = bundle ? Object.entries(bundle).find(([type]) => /^image\/(png|jpeg|gif|webp)$/.test(type))?.[1] : /^data:image\/[\w+.-]+;base64,(.*)$/is.exec(src.trim())?.[1];
+  const attached = [name, safeDecode(name ?? "")].find((one) => one !== undefined && Object.hasOwn(attachments, one));
+  const bundle = Object.entries(attachments[attached ?? ""] ?? {});
+  const base64 = attached === undefined
+    ? /^data:image\/[\w+.-]+;base64,(.*)$/is.exec(src.trim())?.[1]
+    : bundle.find(([type]) => /^image\/(png|jpeg|gif|webp)$/.test(type))?.[1];
   const bytes = typeof base64 === "string" ? decoded(safeDecode(base64)) : null;
   const picture = bytes && pictureOf(bytes);
   return picture && !isBomb(picture) ? `data:${picture.type};base64,${safeDecode(String(base64)).replace(/\s+/g, "")}` : null;
@@ -87,7 +93,7 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 function isMissed(removed: (typeof purify.removed)[number]): boolean {
   if ("attribute" in removed && removed.attribute) {
     const {name, value} = removed.attribute as Attr;
-    if (name === "style" || name === RENAMED) return !QUIET_STYLE.test(value);
+    if (name === "style" || name === RENAMED) return !value.split(";").every((one) => !one.trim() || QUIET_STYLE.test(one.split(":")[0]?.trim() ?? ""));
     return name.startsWith("on") || !QUIET.test(name) && !["href", "src", "srcset", "bgcolor", "color", "face", "size", "width", "height"].includes(name);
   }
   const element = (removed as {element?: Node}).element;
@@ -99,9 +105,10 @@ export function sanitised(html: string, given: Attachments = {}): Clean {
   attachments = given;
   const bare = withoutSheets(html);
   const fragment = purify.sanitize(unstyled(bare.html), {
-    ALLOWED_TAGS: [...TAGS, "#text"], ALLOWED_ATTR: ATTRIBUTES, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false, RETURN_DOM_FRAGMENT: true, FORCE_BODY: true,
+    ALLOWED_TAGS: [...TAGS, "#text"], ALLOWED_ATTR: ATTRIBUTES, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,
+    RETURN_DOM_FRAGMENT: true, FORCE_BODY: true,
     ADD_URI_SAFE_ATTR: ATTRIBUTES.filter((name) => name !== "href" && name !== "src"),
-    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, FORBID_CONTENTS: ["script", "style", "template", "noscript", "iframe", "object", "svg", "math", "title", "textarea", "select", "xmp", "noembed", "noframes", "plaintext"],
+    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, FORBID_CONTENTS: NO_CONTENTS,
   });
   attachments = {};
   return {fragment, isPlain: !bare.isMissed && !purify.removed.some(isMissed)};

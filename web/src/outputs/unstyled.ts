@@ -8,7 +8,8 @@ export const RENAMED = "data-style";
 
 export function unstyled(markup: string): string {
   if (!/style\s*=/i.test(markup)) return markup;
-  return markup.replace(TAG, (tag) => tag.replace(STYLE, (found, quoted: string | undefined, before: string) => (quoted === undefined ? `${before}${RENAMED}` : found)));
+  const renamed = (found: string, quoted: string | undefined, before: string): string => (quoted === undefined ? `${before}${RENAMED}` : found);
+  return markup.replace(TAG, (tag) => tag.replace(STYLE, renamed));
 }
 
 const SHEET = /<style\b[^>]*>([\s\S]*?)<\/style\s*>/gi;
