@@ -9,6 +9,7 @@ const struct route *const all_routes[] = {
     notebooks_routes,
     runs_routes,
     recipes_routes,
+    series_routes,
     streams_routes,
     consumers_routes,
     actions_routes,
