@@ -4,6 +4,7 @@
  *   run_work.c   what blocks: starting a kernel, finding it again, the end; threads "run-work"
  *   run_live.c   a run under way: recorder, log of events, what readers see of them
  *   run_table.c  rows
+ *   run_totals.c numbers for an overview
  *   run_read.c   the reading half of run.h */
 #pragma once
 #include "base/thread.h"
