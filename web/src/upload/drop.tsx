@@ -117,7 +117,9 @@ function Line({one}: {one: Upload}) {
         {one.state === "done" ? <a class="cut grow" href={one.href}>{one.name}</a> : <span class="cut grow">{one.name}</span>}
         <span class="soft small number">{WORDS[one.state] || `${bytes(one.sent)} of ${bytes(one.size)}`}</span>
         {isUnderWay && <button class="quiet" onClick={() => cancel(one.key)} aria-label={`Cancel ${one.name}`}>Cancel</button>}
-        {one.state === "failed" && <button class="quiet" onClick={() => again(one.key)} aria-label={`Try ${one.name} again`}>Try again</button>}
+        {one.state === "failed" && (
+          <button class="quiet" onClick={() => again(one.key)}>Try again<span class="sr">: {one.name}</span></button>
+        )}
       </div>
       {isUnderWay && <Progress value={one.size === 0 ? null : one.sent / one.size} label={`${one.name}: how much is stored`} />}
       {one.problem && <p class="small upload-problem">{one.problem}</p>}

@@ -170,8 +170,8 @@ async function sendPieces(job: Job, one: Upload): Promise<ObjectInfo> {
   let size = FIRST_PIECE;
   for (;;) {
     const {id, offset} = await patiently(job, () => state(job, one));
+    let at = offset;
     const made = await patiently(job, async () => {
-      let at = offset;
       for (;;) {
         change(job.key, {sent: at});
         const piece = job.file.slice(at, at + size);

@@ -81,12 +81,12 @@ function Field({parameter}: {parameter: Parameter}) {
       </div>
     );
   }
-  const type = parameter.type === "int" || parameter.type === "float" ? "number" : "text";
+  const isNumber = parameter.type === "int" || parameter.type === "float";
   const id = `parameter-${parameter.name}`;
   return (
     <label class="field">{parameter.name}
-      <input type={type} step={parameter.type === "float" ? "any" : undefined} name={parameter.name} defaultValue={textOf(parameter.default)}
-        aria-describedby={id} required={!parameter.optional && parameter.default === undefined} />
+      <input name={parameter.name} defaultValue={textOf(parameter.default)} inputMode={isNumber ? "decimal" : "text"} aria-describedby={id}
+        required={!parameter.optional && parameter.default === undefined} />
       <span class="hint" id={id}>{help}{whatIsWanted(parameter)}</span>
     </label>
   );

@@ -13,7 +13,10 @@ export function whatIsWanted(parameter: Parameter): string {
 }
 
 function valueOf(parameter: Parameter, text: string): unknown {
-  if (parameter.type === "int" || parameter.type === "float") return Number(text);
+  if (parameter.type === "int" || parameter.type === "float") {
+    if (Number.isNaN(Number(text))) throw new Error(`${parameter.name} is not a number: ${text}`);
+    return Number(text);
+  }
   if (parameter.type === "list" && !/^\s*\[/.test(text)) return text.split(",").map((part) => part.trim()).filter(Boolean);
   if (parameter.type === "list" || parameter.type === "dict") {
     try {
