@@ -35,7 +35,8 @@ export function nextInteract({interact, aggregate}: Overview): Step {
 }
 
 export function nextCompute({compute}: Overview): Step {
-  if (compute.failed_1h > 0) return {text: compute.failed_1h === 1 ? "See why a run failed" : `See why ${compute.failed_1h} runs failed`, href: "/runs?state=failed"};
+  if (compute.failed_1h > 0)
+    return {href: "/runs?state=failed", text: compute.failed_1h === 1 ? "See why a run failed" : `See why ${compute.failed_1h} runs failed`};
   if (compute.running + compute.queued > 0) return {text: "Watch what runs", href: "/runs"};
   return compute.finished_1h > 0 ? {text: "Look at the last runs", href: "/runs"} : {text: "Run a recipe", href: "/recipes"};
 }
