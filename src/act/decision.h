@@ -30,6 +30,15 @@ struct decision_list { const char *tenant, *stream, *consumer, *action, *run, *s
 bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err);
 bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err);
 
+/* What a tenant's decisions of the last day come to. */
+enum { DECISION_TOTAL_MINUTES = 60 };
+struct decision_totals {
+    int64_t decisions_24h, failed, waiting;     /* waiting: of any age */
+    uint64_t per_m[DECISION_TOTAL_MINUTES];     /* made in each minute, newest last */
+    json_t *failures;                           /* the last ten: {"at","name","message","run"} (new reference) */
+};
+bool decision_totals(struct store *store, const char *tenant, struct decision_totals *ret, struct su_err *err);
+
 /* --- the outbox: for delivery.c ------------------------------------------------ */
 
 /* The oldest waiting decision of the next action after (tenant, action) in order ("" and "": the first); number 0: there is none.

@@ -285,13 +285,13 @@ bool object_list(struct objects *objects, const struct object_list *list, struct
 {
     if (!check_limit(list->limit, err))
         return false;
-    struct su_str prefix = su_str_of(list->prefix), cursor = su_str_of(list->cursor), tag = su_str_of(list->tag);
-    if (!su_utf8_valid(prefix) || !su_utf8_valid(cursor) || !su_utf8_valid(tag))
-        return su_fail(err, SU_INVALID, "prefix, tag and cursor must be valid UTF-8");
+    struct su_str prefix = su_str_of(list->prefix), cursor = su_str_of(list->cursor), tag = su_str_of(list->tag), part = su_str_of(list->part);
+    if (!su_utf8_valid(prefix) || !su_utf8_valid(cursor) || !su_utf8_valid(tag) || !su_utf8_valid(part))
+        return su_fail(err, SU_INVALID, "prefix, tag, q and cursor must be valid UTF-8");
     /* No UTF-8 text has a byte 255, so prefix + 255 is past all that begin with prefix. */
     SU_AUTO_FREE char *past = su_format("%s\xff", prefix.ptr ? prefix.ptr : "");
     struct sql_value values[] = {sql_text(list->tenant), sql_text(object_kind_name(list->kind)), sql_str(prefix),
-                                 sql_text(past), sql_str(cursor), sql_int(list->limit + 1), sql_str(tag), {.type = SQL_END}};
+                                 sql_text(past), sql_str(cursor), sql_int(list->limit + 1), sql_str(tag), sql_str(part), {.type = SQL_END}};
     STORE_READ(objects->store, db);
     SQL_AUTO_END struct sql_row *row = tag.len > 0
         ? sql_query_values(db, err,
@@ -299,10 +299,12 @@ bool object_list(struct objects *objects, const struct object_list *list, struct
               " JOIN objects o ON o.tenant = t.tenant AND o.kind = t.kind AND o.name = t.name"
               " JOIN object_versions v ON v.tenant = o.tenant AND v.kind = o.kind AND v.name = o.name AND v.version = o.latest"
               " WHERE t.tenant = ?1 AND t.kind = ?2 AND t.tag = ?7 AND t.name >= ?3 AND t.name < ?4 AND t.name > ?5"
+              " AND (?8 = '' OR instr(lower(t.name), lower(?8)) > 0)"
               " ORDER BY t.name LIMIT ?6", values)
         : sql_query_values(db, err,
               "SELECT " VERSION_COLUMNS VERSION_JOIN " AND v.version = o.latest"
               " WHERE o.tenant = ?1 AND o.kind = ?2 AND o.name >= ?3 AND o.name < ?4 AND o.name > ?5 AND ?7 = ''"
+              " AND (?8 = '' OR instr(lower(o.name), lower(?8)) > 0)"
               " ORDER BY o.name LIMIT ?6", values);
     bool has_more;
     if (row == NULL || !read_page(row, list->limit, ret, &has_more, err))
@@ -310,6 +312,15 @@ bool object_list(struct objects *objects, const struct object_list *list, struct
     if (has_more)
         ret->next = su_strdup(ret->items[ret->count - 1].name);
     return true;
+}
+
+bool object_totals(struct objects *objects, const char *tenant, enum object_kind kind, int64_t *ret_names, int64_t *ret_bytes, struct su_err *err)
+{
+    STORE_READ(objects->store, db);
+    return sql_get_int(db, 0, ret_names, err, "SELECT count(*) FROM objects WHERE tenant = ?1 AND kind = ?2 AND latest > 0",
+                       sql_text(tenant), sql_text(object_kind_name(kind)))
+        && sql_get_int(db, 0, ret_bytes, err, "SELECT coalesce(sum(size), 0) FROM object_versions WHERE tenant = ?1 AND kind = ?2",
+                       sql_text(tenant), sql_text(object_kind_name(kind)));
 }
 
 bool object_versions(struct objects *objects, const struct object_key *key, const char *cursor, int64_t limit,

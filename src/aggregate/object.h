@@ -91,6 +91,8 @@ struct object_put {
     const char *user;                  /* created_by */
     const char *run;                   /* lineage, or NULL */
     uint64_t size_hint;                /* announced bytes, 0 unknown: refused early when it can't fit */
+    const char *file;                  /* a finished file of the data directory that is the content (linked, not copied; never written
+                                        * again): nothing is added to this put. Or NULL */
     /* Runs in the same transaction, after the version's rows: false undoes the put. May be NULL. */
     bool (*also)(struct sql *db, void *arg, const struct object_info *info, struct su_err *err);
     void *also_arg;
@@ -141,8 +143,11 @@ struct object_list {
     const char *tenant;
     enum object_kind kind;
     const char *prefix, *tag, *cursor; /* NULL: none; cursor: a page's next */
+    const char *part;                  /* names that hold this, ASCII letters of either case; NULL: any */
     int64_t limit;                     /* 1..OBJECT_LIST_MAX */
 };
+/* How many names there are, and bytes of all their versions. */
+bool object_totals(struct objects *objects, const char *tenant, enum object_kind kind, int64_t *ret_names, int64_t *ret_bytes, struct su_err *err);
 /* Newest versions, by name. */
 bool object_list(struct objects *objects, const struct object_list *list, struct object_page *ret, struct su_err *err);
 /* Versions of one name, newest first. */

@@ -148,7 +148,7 @@ struct object_upload {
 
 enum { SPACE_STEP = 8 << 20 };          /* free space is looked at every so many bytes */
 
-static bool check_space(struct objects *objects, uint64_t wanted, struct su_err *err)
+bool object_check_space(struct objects *objects, uint64_t wanted, struct su_err *err)
 {
     uint64_t free_bytes = store_free_bytes(objects->store);
     if (free_bytes >= objects->options.reserve && free_bytes - objects->options.reserve >= wanted)
@@ -218,7 +218,7 @@ bool object_put_begin(struct objects *objects, const struct object_put *put, str
         || (put->tags != NULL && !normal_tags(put->tags, &upload->tags, err))
         || (put->metadata != NULL && !metadata_text(put->metadata, &upload->metadata, err))
         || !check_size(objects, put->size_hint, err)
-        || !check_space(objects, put->size_hint, err))
+        || !object_check_space(objects, put->size_hint, err))
         return false;
     if (put->if_match != NULL || put->if_none_match != NULL) {
         STORE_READ(objects->store, db);
@@ -227,7 +227,8 @@ bool object_put_begin(struct objects *objects, const struct object_put *put, str
         if (!check_put_conditions(db, &upload->put, &last, &is_new, err))
             return false;
     }
-    if (!blob_writer_open(store_blobs(objects->store), &upload->writer, err))
+    struct blobs *blobs = store_blobs(objects->store);
+    if (put->file != NULL ? !blob_writer_adopt(blobs, put->file, &upload->writer, err) : !blob_writer_open(blobs, &upload->writer, err))
         return false;
     *ret = su_take(upload);
     return true;
@@ -239,7 +240,7 @@ bool object_put_add(struct object_upload *upload, const void *data, size_t len, 
     if (!check_size(upload->objects, size, err))
         return false;
     if (size - upload->checked_size >= SPACE_STEP) {
-        if (!check_space(upload->objects, len, err))
+        if (!object_check_space(upload->objects, len, err))
             return false;
         upload->checked_size = size;
     }

@@ -396,8 +396,8 @@ void streams_add_floor(struct streams *streams, stream_floor_fn *floor, void *ar
 
 /* --- listing ---------------------------------------------------------------- */
 
-bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor, size_t limit,
-                 json_t **ret_items, char **ret_next, struct su_err *err)
+bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *part, const char *cursor,
+                 size_t limit, json_t **ret_items, char **ret_next, struct su_err *err)
 {
     STORE_READ(streams->store, db);
     SU_AUTO_JSON json_t *items = json_array();
@@ -405,8 +405,9 @@ bool stream_list(struct streams *streams, const char *tenant, const char *prefix
     SQL_AUTO_END struct sql_row *row = sql_query(
         db, err,
         "SELECT " STREAM_COLUMNS " FROM streams WHERE tenant = ?1 AND name > ?2 AND substr(name, 1, length(?3)) = ?3"
-        " ORDER BY name LIMIT ?4",
-        sql_text(tenant), sql_text(cursor ? cursor : ""), sql_text(prefix ? prefix : ""), sql_int((int64_t)limit + 1));
+        " AND (?5 = '' OR instr(lower(name), lower(?5)) > 0) ORDER BY name LIMIT ?4",
+        sql_text(tenant), sql_text(cursor ? cursor : ""), sql_text(prefix ? prefix : ""), sql_int((int64_t)limit + 1),
+        sql_text(part ? part : ""));
     enum sql_next step = row ? SQL_ROW : SQL_ERROR;
     while (step != SQL_ERROR && (step = sql_step(row, err)) == SQL_ROW) {
         if (json_array_size(items) == limit) {
@@ -602,6 +603,7 @@ void streams_close(struct streams *streams)
     while (streams->pool_count)
         stream_writer_destroy(streams->pool[--streams->pool_count]);
     tdestroy(streams->lives, free_node);
+    stream_rates_free(streams->rates);
     events_queue_free(streams->events);
     su_lock_done(&streams->lock);
     free(streams);

@@ -78,9 +78,18 @@ bool stream_put(struct streams *streams, const char *tenant, const char *name, c
 /* SU_CONFLICT when it has consumers with a claim of the last minute or derived streams stand on it, unless force. */
 bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match,
                 bool force, const char *user, struct su_err *err);
-/* By name after cursor; *ret_next NULL at the end (caller frees); items by stream_json (new reference). */
-bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *cursor,
+/* By name after cursor; part: names that hold it, ASCII letters of either case; NULL: any.
+ * *ret_next NULL at the end (caller frees); items by stream_json (new reference). */
+bool stream_list(struct streams *streams, const char *tenant, const char *prefix, const char *part, const char *cursor,
                 size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
+/* What a tenant's streams come to; those that begin with "_" are left out. */
+enum { STREAM_TOTAL_SECONDS = 60 };
+struct stream_totals {
+    int64_t streams, messages;
+    uint64_t per_s[STREAM_TOTAL_SECONDS];   /* messages appended in each of the last whole seconds, newest last */
+    json_t *failing;                /* [{"name","state","detail"}], at most 20 (new reference) */
+};
+bool stream_totals(struct streams *streams, const char *tenant, struct stream_totals *ret, struct su_err *err);
 /* Every stream of a source kind, of all tenants (each a reference): for those who run sources. */
 bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg,
                 struct stream *stream), void *arg, struct su_err *err);

@@ -447,6 +447,8 @@ static void count(struct stream_writer *writer, const struct stream_appended *ap
         *rate = (typeof(*rate)){.second = second};
     rate->messages += appended->count;
     rate->bytes += writer->bytes;
+    if (writer->stream->source != STREAM_SYSTEM)
+        stream_rate_add(streams, writer->stream->tenant, second, appended->count);
     live->messages += appended->count;
     live->bytes += writer->bytes;
     live->clamped += writer->clamped;

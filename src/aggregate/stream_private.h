@@ -28,6 +28,9 @@ struct live {
     struct stream_ids *ids;
 };
 
+/* Messages of a tenant in the last seconds. */
+struct tenant_rate { struct tenant_rate *next; char *tenant; struct { int64_t second; uint64_t messages; } seconds[STREAM_TOTAL_SECONDS + 4]; };
+
 struct stream_hook { bool (*removed)(struct sql *, void *, const struct stream *, bool,
                 struct su_err *); void *arg; };
 
@@ -40,6 +43,7 @@ struct streams {
     struct stream *cache[STREAM_CACHE];     /* by hash of tenant and name */
     uint64_t generation;            /* of definitions: what was read before a change is not cached after it */
     void *lives;                    /* tsearch tree of struct live by id */
+    struct tenant_rate *rates;
     struct stream_writer *pool[STREAM_POOL];
     size_t pool_count;
     struct su_steady clock;
@@ -67,6 +71,10 @@ bool stream_make(struct streams *streams, const char *tenant, const char *name, 
                 const char *user, struct stream **ret, struct su_err *err);
 /* Tell followers; any thread, no lock. */
 void stream_tell(struct streams *streams, const struct stream *stream);
+
+/* stream_totals.c */
+void stream_rate_add(struct streams *streams, const char *tenant, int64_t second, uint64_t messages);   /* locked */
+void stream_rates_free(struct tenant_rate *rates);
 
 /* stream_schema.c */
 struct stream_field { struct su_str name; enum block_kind kind; };

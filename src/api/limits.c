@@ -20,6 +20,8 @@ const struct limit_row limits_table[] = {
     ROW(json_bytes, 1 * MIB, 1 * KIB, 256 * MIB, "bytes", "JSON body of a request (413)"),
     ROW(notebook_bytes, 64 * MIB, 1 * KIB, 256 * MIB, "bytes", "one notebook or recipe (413)"),
     ROW(object_bytes, 64 * GIB, 1 * KIB, 1024 * GIB, "bytes", "one version of an object (413)"),
+    ROW(uploads, 1000, 1, 1000000, "", "unfinished uploads (POST /v1/uploads) of one tenant"),
+    ROW(upload_s, 86400, 1, 30 * 86400, "s", "time without a byte after which an unfinished upload is dropped"),
     ROW(workers, 4, 1, 64, "", "threads that run requests"),
     ROW(queued_requests, 1024, 16, 100000, "", "requests waiting for a worker; further ones get 503"),
     ROW(wait_s, 300, 1, 3600, "s", "longest ?wait="),

@@ -12,6 +12,7 @@ struct limits {
     uint64_t uri_bytes, header_bytes, headers;
     uint64_t connections, idle_s, head_s, body_grace_s, body_rate_bytes;
     uint64_t json_bytes, notebook_bytes, object_bytes;
+    uint64_t uploads, upload_s;
     uint64_t workers, queued_requests, wait_s, event_streams;
     uint64_t idempotency_s, idempotency_bytes;
     uint64_t login_failures, login_pause_s;

@@ -16,7 +16,7 @@ static void list_notebooks(struct request *request, struct reply *reply)
     SU_AUTO_FREE char *next = NULL;
     if (request_limit(request, &limit, &err) &&
         notebooks_list(service(request), request_tenant(request), request_query(request, "prefix"),
-                       request_query(request, "cursor"), limit, &items, &next, &err))
+                       request_query(request, "q"), request_query(request, "cursor"), limit, &items, &next, &err))
         reply_list(reply, items, next);
     else
         reply_error(reply, &err);
@@ -142,6 +142,7 @@ static void delete_notebook(struct request *request, struct reply *reply)
 }
 
 static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"},
+                                                {"q", QUERY_TEXT, "Names that hold this, in either case"},
                                                 {NULL, QUERY_TEXT, NULL}};
 static const struct query_field get_query[] = {
     {"view", QUERY_TEXT, "content (default), info, parameters or versions"},

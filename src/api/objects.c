@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "handler.h"
 #include "interact/run.h"
+#include "routes.h"
 
 /* The route's key; version from ?version=, 0 when absent. */
 static bool key_of(struct request *request, struct object_key *ret, struct su_err *err)
@@ -192,7 +193,7 @@ static void list_objects(struct request *request, struct reply *reply)
     }
     const struct object_list list = {
         .tenant = request_tenant(request), .kind = OBJECT_DATA, .prefix = request_query(request, "prefix"),
-        .tag = request_query(request, "tag"), .cursor = request_query(request, "cursor"), .limit = (int64_t)limit};
+        .tag = request_query(request, "tag"), .part = request_query(request, "q"), .cursor = request_query(request, "cursor"), .limit = (int64_t)limit};
     if (object_list(request_services(request)->objects, &list, &page, &err))
         reply_json(reply, 200, object_page_json(&page));
     else
@@ -201,22 +202,27 @@ static void list_objects(struct request *request, struct reply *reply)
 
 /* --- writing ---------------------------------------------------------- */
 
-/* curl -T sends no type and curl --data-binary a form's: then the name says it. */
-static const char *type_of(struct request *request, const char *name)
+const char *object_type_of_name(const char *name)
 {
     static const struct { const char *end, *type; } known[] = {
         {".csv", "text/csv"}, {".tsv", "text/tab-separated-values"}, {".json", "application/json"},
         {".ndjson", "application/x-ndjson"}, {".jsonl", "application/x-ndjson"}, {".ipynb", "application/x-ipynb+json"},
         {".txt", "text/plain"}, {".md", "text/markdown"}, {".html", "text/html"}, {".png", "image/png"},
         {".svg", "image/svg+xml"}, {".parquet", "application/vnd.apache.parquet"}, {".gz", "application/gzip"}};
-    const char *type = request_header(request, "Content-Type");
-    if (type != NULL && type[0] != '\0' && strcmp(request_body_type(request), "application/x-www-form-urlencoded") != 0)
-        return type;
     struct su_str text = su_str_of(name);
     for (size_t i = 0; i < SU_COUNT(known); i++)
         if (su_str_ends(text, su_str_of(known[i].end)))
             return known[i].type;
     return "application/octet-stream";
+}
+
+/* curl -T sends no type and curl --data-binary a form's: then the name says it. */
+static const char *type_of(struct request *request, const char *name)
+{
+    const char *type = request_header(request, "Content-Type");
+    if (type != NULL && type[0] != '\0' && strcmp(request_body_type(request), "application/x-www-form-urlencoded") != 0)
+        return type;
+    return object_type_of_name(name);
 }
 
 /* X-Suricate-Tags: a, b */
@@ -274,8 +280,7 @@ static bool put_add(struct request *request, void *state, const void *data, size
     return object_put_add(state, data, len, err);
 }
 
-/* The object's own address, percent-encoded. */
-static void reply_location(struct reply *reply, const char *name)
+void object_reply_location(struct reply *reply, const char *name)
 {
     SU_AUTO_BUF struct su_buf path = SU_BUF(4 * OBJECT_NAME_MAX);
     for (const char *at = name; *at != '\0'; at++) {
@@ -297,7 +302,7 @@ static void put_finish(struct request *request, void *state, struct reply *reply
         reply_error(reply, &err);
         return;
     }
-    reply_location(reply, info.name);
+    object_reply_location(reply, info.name);
     reply_info(reply, info.is_new_name ? 201 : 200, &info);
 }
 
@@ -349,7 +354,8 @@ static void delete_object(struct request *request, struct reply *reply)
 /* --- routes ----------------------------------------------------------- */
 
 static const struct query_field list_query[] = {
-    {"prefix", QUERY_TEXT, "Names that begin with this"}, {"tag", QUERY_TEXT, "Names with this tag"}, {NULL, QUERY_TEXT, NULL}};
+    {"prefix", QUERY_TEXT, "Names that begin with this"}, {"q", QUERY_TEXT, "Names that hold this, in either case"},
+    {"tag", QUERY_TEXT, "Names with this tag"}, {NULL, QUERY_TEXT, NULL}};
 static const struct query_field get_query[] = {
     {"view", QUERY_TEXT, "content (default), info, preview, columns or versions"},
     {"version", QUERY_INT, "A version's number; absent: the newest"}, {NULL, QUERY_TEXT, NULL}};

@@ -14,6 +14,13 @@
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
                              "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/* The frame that shows one output of a notebook.  "sandbox" without allow-same-origin gives it an origin of its own, whoever
+ * opens it; nothing but our own assets can be fetched from it.  docs/decisions/0101 says why each part is there. */
+static const char frame_policy[] =
+    "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; media-src data: blob:; font-src data:; connect-src 'none'; frame-src 'none'; worker-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
 static int by_path(const void *path, const void *asset) { return strcmp(path, ((const struct page_asset *)asset)->path); }
 
 static const struct page_asset *asset_find(const char *path)
@@ -63,6 +70,20 @@ static void get_document(struct request *request, struct reply *reply)
     reply_asset(request, reply, asset);
 }
 
+static void get_frame(struct request *request, struct reply *reply)
+{
+    const struct page_asset *asset = asset_find("/frame");
+    su_assert(asset);
+    reply_header(reply, "Content-Security-Policy", "%s", frame_policy);
+    reply_header(reply, "Referrer-Policy", "no-referrer");
+    reply_header(reply, "X-DNS-Prefetch-Control", "off");
+    reply_header(reply, "Permissions-Policy", "camera=(), microphone=(), geolocation=(), usb=(), serial=(), hid=(), midi=(), "
+                 "display-capture=(), fullscreen=(), clipboard-read=(), clipboard-write=(), payment=()");
+    reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");
+    reply_header(reply, "Cache-Control", "no-cache");
+    reply_asset(request, reply, asset);
+}
+
 /* Public files of ours; frames of an opaque origin load some too, hence the resource policy. */
 static void get_asset(struct request *request, struct reply *reply)
 {
@@ -95,5 +116,6 @@ const struct route page_routes[] = {
     PAGE("/recipes/{name*}"),
     PAGE("/d/{slug}"),
     PAGE("/settings"),
+    {.flags = ROUTE_EDGE | ROUTE_PAGE, .method = "GET", .path = "/frame", .scope = SCOPE_OPEN, .handle = get_frame},
     {.flags = ROUTE_EDGE | ROUTE_PAGE, .method = "GET", .path = "/assets/{file}", .scope = SCOPE_OPEN, .handle = get_asset},
     ROUTE_END};

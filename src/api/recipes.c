@@ -19,14 +19,27 @@ static void reply_failure(struct request *request, struct reply *reply, const st
         reply_error(reply, err);
 }
 
+static void keep_part(json_t *items, const char *part)
+{
+    for (size_t i = json_array_size(items); i-- > 0;) {
+        const json_t *item = json_array_get(items, i);
+        if (!strcasestr(su_json_string(item, "name", ""), part) && !strcasestr(su_json_string(item, "title", ""), part))
+            json_array_remove(items, i);
+    }
+}
+
 static void list_recipes(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *items;
-    if (recipes_list(service(request), request_tenant(request), request_query(request, "object"), &items, &err))
-        reply_list(reply, items, NULL);
-    else
+    const char *part = request_query(request, "q");
+    if (!recipes_list(service(request), request_tenant(request), request_query(request, "object"), &items, &err)) {
         reply_failure(request, reply, &err);
+        return;
+    }
+    if (part)
+        keep_part(items, part);
+    reply_list(reply, items, NULL);
 }
 
 static void export_recipe(struct request *request, struct reply *reply)
@@ -169,7 +182,8 @@ static void get_latest_svg(struct request *request, struct reply *reply)
 static void get_latest_png(struct request *request, struct reply *reply) { latest_figure(request, reply, "image/png"); }
 
 static const struct query_field list_query[] = {
-    {"object", QUERY_TEXT, "Say of each recipe whether it fits this table"}, {NULL, QUERY_TEXT, NULL}};
+    {"object", QUERY_TEXT, "Say of each recipe whether it fits this table"},
+    {"q", QUERY_TEXT, "Names and titles that hold this, in either case"}, {NULL, QUERY_TEXT, NULL}};
 static const struct query_field get_query[] = {
     {"format", QUERY_TEXT, "json (default) or ipynb: the notebook itself"}, {NULL, QUERY_TEXT, NULL}};
 

@@ -4,9 +4,13 @@
 /* clang-format off */
 const struct route *const all_routes[] = {
     objects_routes,
+    uploads_routes,
+    overview_routes,
+    settings_routes,
     columns_routes,
     fetches_routes,
     notebooks_routes,
+    live_routes,
     runs_routes,
     recipes_routes,
     streams_routes,

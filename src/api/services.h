@@ -5,6 +5,7 @@
 struct store;
 struct su_bus;
 struct objects;
+struct uploads;
 struct previews;
 struct tables;
 struct fetches;
@@ -15,6 +16,7 @@ struct pane_cache;
 struct logs;
 struct compute;
 struct notebooks;
+struct documents;
 struct recipes;
 struct runs;
 struct consumers;
@@ -31,6 +33,7 @@ struct services {
     struct store *store;            /* store/store.h */
     struct su_bus *bus;             /* base/bus.h */
     struct objects *objects;        /* aggregate/object.h */
+    struct uploads *uploads;        /* aggregate/upload.h */
     struct previews *previews;      /* aggregate/preview.h */
     struct tables *tables;          /* aggregate/table.h */
     struct fetches *fetches;        /* aggregate/fetch.h */
@@ -42,6 +45,7 @@ struct services {
     struct consumers *consumers;    /* aggregate/consumer.h */
     struct compute *compute;        /* compute/kernel.h */
     struct notebooks *notebooks;    /* interact/notebook.h */
+    struct documents *documents;    /* interact/documents.h */
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */

@@ -105,7 +105,8 @@ static void list_streams(struct request *request, struct reply *reply)
     SU_AUTO_FREE char *next = NULL;
     size_t limit;
     if (streams && request_limit(request, &limit, &err) &&
-        stream_list(streams, request_tenant(request), request_query(request, "prefix"), request_query(request, "cursor"), limit, &items, &next, &err))
+        stream_list(streams, request_tenant(request), request_query(request, "prefix"), request_query(request, "q"),
+                    request_query(request, "cursor"), limit, &items, &next, &err))
         reply_list(reply, items, next);
     else
         reply_error(reply, &err);
@@ -233,7 +234,8 @@ static const struct su_field definition_fields[] = {
     {.name = "description", .type = SU_FIELD_TEXT, .help = "For people"},
     SU_FIELD_END};
 
-static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"}, {NULL, QUERY_TEXT, NULL}};
+static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"},
+    {"q", QUERY_TEXT, "Names that hold this, in either case"}, {NULL, QUERY_TEXT, NULL}};
 static const struct query_field delete_query[] = {
     {"force", QUERY_BOOL, "Even if consumers follow it or streams derive from it"}, {NULL, QUERY_TEXT, NULL}};
 static const struct query_field messages_query[] = {

@@ -34,12 +34,14 @@
 #include "aggregate/preview.h"
 #include "aggregate/table.h"
 #include "aggregate/stream.h"
+#include "aggregate/upload.h"
 #include "api/accounts.h"
 #include "api/events.h"
 #include "api/idempotency.h"
 #include "api/limits.h"
 #include "api/routes.h"
 #include "api/server.h"
+#include "api/settings.h"
 #include "base/bus.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -50,6 +52,7 @@
 #include "compute/kernel.h"
 #include "interact/notebooks.h"
 #include "interact/recipes.h"
+#include "interact/documents.h"
 #include "interact/run.h"
 #include "store/secret.h"
 #include "store/log.h"
@@ -215,7 +218,8 @@ struct serving {
 };
 
 static const struct store_migration *const migrations[] = {
-    blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, run_migrations, accounts_migrations,
+    blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
+    fetch_migrations, run_migrations, document_migrations, accounts_migrations,
     idempotency_migrations, secret_migrations, derived_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -244,6 +248,14 @@ static bool objects_part(struct serving *serving, struct su_err *err)
     return objects_open(serving->services.store, serving->services.bus, &options, &serving->services.objects, err);
 }
 static void objects_end(struct serving *serving) { objects_close(serving->services.objects); }
+
+static bool uploads_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    const struct uploads_options options = {.count_max = services->limits->uploads, .keep_ms = (int64_t)services->limits->upload_s * 1000};
+    return uploads_open(services->store, services->objects, &options, &serving->services.uploads, err);
+}
+static void uploads_end(struct serving *serving) { uploads_close(serving->services.uploads); }
 
 static bool previews_part(struct serving *serving, struct su_err *err)
 {
@@ -395,6 +407,14 @@ static bool runs_part(struct serving *serving, struct su_err *err)
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
 
+static bool documents_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
+    return documents_open(services->store, services->bus, services->compute, services->notebooks, &tokens, &serving->services.documents, err);
+}
+static void documents_end_part(struct serving *serving) { documents_close(serving->services.documents); }
+
 static bool events_part(struct serving *serving, struct su_err *err)
 {
     serving->services.events = events_open(serving->services.bus);
@@ -425,6 +445,7 @@ static const struct part parts[] = {
     {"bus", bus_part, bus_end},
     {"secrets", secrets_part, secrets_end},
     {"objects", objects_part, objects_end},
+    {"uploads", uploads_part, uploads_end},
     {"previews", previews_part, previews_end},
     {"tables", tables_part, tables_end},
     {"fetches", fetches_part, fetches_end},
@@ -439,6 +460,7 @@ static const struct part parts[] = {
     {"notebooks", notebooks_part, notebooks_end},
     {"recipes", recipes_part, recipes_end},
     {"runs", runs_part, runs_end},
+    {"documents", documents_part, documents_end_part},
     {"actions", actions_part, actions_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
@@ -496,6 +518,7 @@ static void upkeep(struct serving *serving, int64_t *swept_ms)
         return;
     *swept_ms = su_mono_ms();
     accounts_sweep(serving->services.accounts);
+    uploads_sweep(serving->services.uploads);
 }
 
 static void wait_for_end(struct serving *serving, int signals)

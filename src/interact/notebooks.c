@@ -110,12 +110,12 @@ static void page_json(struct object_page *page, json_t **ret_items, char **ret_n
     *ret_next = su_take(page->next);
 }
 
-bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *cursor,
-                    size_t limit, json_t **ret_items, char **ret_next, struct su_err *err)
+bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *part,
+                    const char *cursor, size_t limit, json_t **ret_items, char **ret_next, struct su_err *err)
 {
     OBJECT_AUTO_PAGE struct object_page page = {0};
     const struct object_list list = {
-        .tenant = tenant, .kind = OBJECT_NOTEBOOK, .prefix = prefix, .cursor = cursor, .limit = (int64_t)limit};
+        .tenant = tenant, .kind = OBJECT_NOTEBOOK, .prefix = prefix, .part = part, .cursor = cursor, .limit = (int64_t)limit};
     if (!object_list(notebooks->objects, &list, &page, err))
         return false;
     page_json(&page, ret_items, ret_next);

@@ -14,8 +14,8 @@ bool notebooks_put(struct notebooks *notebooks, const struct object_put *put, st
 /* {"name","version","etag","size","cells","parameters","created_at",…} (new reference). */
 bool notebooks_info(struct notebooks *notebooks, const char *tenant, const char *name, int64_t version, json_t **ret,
                     struct su_err *err);
-bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *cursor,
-                    size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
+bool notebooks_list(struct notebooks *notebooks, const char *tenant, const char *prefix, const char *part,
+                    const char *cursor, size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
 bool notebooks_versions(struct notebooks *notebooks, const char *tenant, const char *name, const char *cursor,
                         size_t limit, json_t **ret_items, char **ret_next, struct su_err *err);
 /* The .ipynb; the caller closes *ret_fd and does ret_info. */

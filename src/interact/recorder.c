@@ -539,6 +539,15 @@ static void write_output(struct su_buf *out, const struct output *output)
     }
 }
 
+size_t recorder_output_count(const struct recorder *r, size_t cell) { return cell < r->n_cells ? r->cells[cell].n_outputs : 0; }
+
+void recorder_output(const struct recorder *r, size_t cell, size_t index, struct su_buf *out)
+{
+    write_output(out, &r->cells[cell].outputs[index]);
+}
+
+size_t recorder_output_size(const struct recorder *r, size_t cell, size_t index) { return r->cells[cell].outputs[index].text.len; }
+
 static void write_cell(struct su_buf *out, const struct cell *cell)
 {
     struct outputs_cell head = {cell->id,    cell->index,      status_names[cell->status],

@@ -53,6 +53,11 @@ const json_t *recorder_error(const struct recorder *recorder);
 /* {"cells":[{"id","index","status","execution_count","started_at","ended_at","outputs":[…]}…]} of the cells that
  * have begun, appended as text.  Outputs that can be updated say by which "transient":{"display_id"}. */
 void recorder_outputs(const struct recorder *recorder, struct su_buf *out);
+/* Outputs of one code cell (by its number among code cells) so far: how many, one of them as nbformat has it, appended, and
+ * the bytes of a stream's text (0 for other outputs). */
+size_t recorder_output_count(const struct recorder *recorder, size_t cell);
+void recorder_output(const struct recorder *recorder, size_t cell, size_t index, struct su_buf *out);
+size_t recorder_output_size(const struct recorder *recorder, size_t cell, size_t index);
 /* The executed notebook (new reference).  Moves what was recorded into it: call once, at the end. */
 json_t *recorder_finish(struct recorder *recorder);
 

@@ -117,6 +117,14 @@ bool run_events(struct runs *runs, const char *tenant, const char *id, struct ru
 
 /* Which version of an object a run must read: true for a replay, when the original read that object. */
 bool run_pinned_version(struct runs *runs, const char *tenant, const char *run, const char *object, int64_t *ret);
+/* What a tenant's runs come to, of the last day. */
+enum { RUN_TOTAL_MINUTES = 60 };
+struct run_totals {
+    int64_t queued, running, following, finished_1h, failed_1h;     /* following: among the first two */
+    uint64_t per_m[RUN_TOTAL_MINUTES];      /* ended in each minute, newest last */
+    json_t *failures;                       /* the last ten: {"at","name","message","run"} (new reference) */
+};
+bool run_totals(struct runs *runs, const char *tenant, struct run_totals *ret, struct su_err *err);
 /* Queued, running now, and started since the server's start. */
 struct runs_stats { uint64_t queued, running, finished; };
 void runs_stats(struct runs *runs, struct runs_stats *ret);

@@ -5,6 +5,7 @@
  *   run_live.c   a run under way: recorder, log of events, what readers see of them
  *   run_table.c  rows
  *   run_paces.c  what runs that follow did lately
+ *   run_totals.c numbers for an overview
  *   run_read.c   the reading half of run.h */
 #pragma once
 #include "base/thread.h"

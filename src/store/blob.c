@@ -90,6 +90,39 @@ bool blob_writer_open(struct blobs *blobs, struct blob_writer **ret, struct su_e
     return true;
 }
 
+static bool hash_file(struct blob_writer *writer, struct su_err *err)
+{
+    enum { PIECE = 256 * 1024 };
+    SU_AUTO_FREE char *piece = su_alloc(PIECE);
+    for (;;) {
+        ssize_t got = read(writer->fd, piece, PIECE);
+        if (got < 0 && errno != EINTR)
+            return su_fail_errno(err, errno, "the upload can't be read");
+        if (got == 0)
+            return true;
+        if (got > 0) {
+            su_sha256_add(writer->hash, piece, (size_t)got);
+            writer->size += (uint64_t)got;
+        }
+    }
+}
+
+bool blob_writer_adopt(struct blobs *blobs, const char *path, struct blob_writer **ret, struct su_err *err)
+{
+    char id[SU_ID_SIZE];
+    SU_AUTO_FREE char *name = su_format("%s/tmp/%s", blobs->dir, su_id(id));
+    SU_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || link(path, name) < 0)
+        return su_fail_errno(err, errno, "cannot store the upload");
+    BLOB_AUTO_WRITER struct blob_writer *writer = su_alloc(sizeof *writer);
+    *writer = (struct blob_writer){.blobs = blobs, .fd = fd, .temporary = su_take(name), .hash = su_sha256_new()};
+    fd = -1;
+    if (!hash_file(writer, err))
+        return false;
+    *ret = su_take(writer);
+    return true;
+}
+
 bool blob_writer_add(struct blob_writer *writer, const void *data, size_t len, struct su_err *err)
 {
     if (!su_write_all(writer->fd, data, len, err))

@@ -15,6 +15,9 @@ bool blobs_open(const char *dir, struct blobs **ret, struct su_err *err);   /* a
 void blobs_close(struct blobs *blobs);
 
 bool blob_writer_open(struct blobs *blobs, struct blob_writer **ret, struct su_err *err);
+/* A writer whose content is there: a finished file on the same file system, hashed and linked, not copied.  `path` stays its
+ * owner's to unlink; nobody writes to the file any more.  Nothing is added. */
+bool blob_writer_adopt(struct blobs *blobs, const char *path, struct blob_writer **ret, struct su_err *err);
 /* Appends; hashes on the way.  ENOSPC gives the problem "insufficient-storage". */
 bool blob_writer_add(struct blob_writer *writer, const void *data, size_t len, struct su_err *err);
 uint64_t blob_writer_size(const struct blob_writer *writer);

@@ -49,6 +49,8 @@ struct log_extent {
     uint64_t head_rows, head_bytes, head_blocks, sealed_rows, sealed_bytes, sealed_files;
 };
 bool log_extent(struct sql *db, int64_t log, struct log_extent *ret, struct su_err *err);
+/* An SQL expression: how many messages the log holds whose number is the value of `log`. For sums over many logs. */
+#define LOG_MESSAGES_SQL(log) "(SELECT next - first FROM logs WHERE logs.id = " log ")"
 /* The cheap part of it: the offset that the next message will get and the largest event time. */
 bool log_end(struct sql *db, int64_t log, uint64_t *ret_next, int64_t *ret_high_us, struct su_err *err);
 

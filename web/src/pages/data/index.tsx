@@ -1,6 +1,58 @@
-/** Objects */
+/** Objects: everything that was uploaded or written, found by name and tag. */
+import {useState} from "preact/hooks";
+import {inPath, type List} from "../../api/client";
+import type {ObjectInfo} from "../../api/types";
+import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
+import {useResource} from "../../resource";
+import {bytes, plural} from "../../text";
+import {Empty, Shown, Table, Tag, Time} from "../../ui";
+import {DataNav} from "./nav";
+import "./data.css";
 
-export default function Page(_props: PageProps) {
-  return <div class="page"><h1>Objects</h1></div>;
+const EACH = 100;
+
+export default function Objects({query}: PageProps) {
+  const text = query.get("q") ?? "";
+  const tag = query.get("tag") ?? "";
+  const [shown, more] = useState(EACH);
+  const wanted = new URLSearchParams({limit: String(Math.min(1000, shown)), ...(text && {q: text}), ...(tag && {tag})});
+  const path = `/v1/objects?${wanted.toString()}`;
+  const objects = useResource<List<ObjectInfo>>(path, {on: ["object."]});
+  return (
+    <div class="page">
+      <div class="head"><h1>Data</h1><DataNav /></div>
+      <section class="section">
+        <div class="bar">
+          <input class="filter" type="search" data-filter aria-label="Find by name" placeholder="Find by name" value={text}
+            onInput={(event) => navigate(withQuery({q: event.currentTarget.value || null}), {replace: true})} />
+          {tag && <a class="tag" href={withQuery({tag: null})} aria-label={`All tags rather than ${tag}`}>{tag} ×</a>}
+        </div>
+        <Shown resource={objects}>{({items, next}) => items.length === 0
+          ? <Empty title={text || tag ? "Nothing by that name" : "No objects yet"}>
+              <span>{text || tag ? "Try a part of the name, or take the filter away." : "An object is a file of any size: a table, a picture, a model."}</span>
+              {!text && !tag && <code>suricate put FILE</code>}
+            </Empty>
+          : <>
+              <ObjectTable items={items} />
+              {next && <button onClick={() => more(shown + EACH)}>Show more</button>}
+            </>}</Shown>
+      </section>
+    </div>
+  );
+}
+
+function ObjectTable({items}: {items: ObjectInfo[]}) {
+  return (
+    <Table label="Objects" head={["Name", "Type", "Size#", "Version", "Tags", "Changed"]}>
+      {items.map((one) => (
+        <tr key={one.name}>
+          <th scope="row"><a href={`/data/objects/${inPath(one.name)}`}>{one.name}</a></th>
+          <td class="soft small">{one.type}</td><td class="number">{bytes(one.size)}</td><td class="soft">{plural(one.version, "version")}</td>
+          <td>{one.tags.map((tag) => <a key={tag} class="plain" href={withQuery({tag})}><Tag>{tag}</Tag></a>)}</td>
+          <td class="soft"><Time at={one.created_at} /></td>
+        </tr>
+      ))}
+    </Table>
+  );
 }

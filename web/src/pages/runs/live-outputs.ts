@@ -3,7 +3,6 @@ import {signal, type Signal} from "@preact/signals";
 import {api, Problem, send} from "../../api/client";
 import {follow} from "../../api/sse";
 import type {DataOutput, Output} from "../../outputs";
-import type {Run} from "./model";
 
 export interface Cell {
   id: string;

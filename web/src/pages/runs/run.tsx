@@ -6,9 +6,8 @@ import {useResource} from "../../resource";
 import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {bytes, plural, seconds} from "../../text";
-import {ErrorView, Outputs} from "../../outputs";
+import {Outputs} from "../../outputs";
 import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
-import {NextSteps} from "../recipes/next-steps";
 import {Publish} from "../dashboards/publish";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
@@ -61,11 +60,6 @@ function Head({run}: {run: Run}) {
   );
 }
 
-async function saveHtml(run: Run): Promise<void> {
-  const [{exportHtml}, notebook] = await Promise.all([import("../../export"), send(`/v1/runs/${run.id}/notebook`).then((answer) => answer.json())]);
-  await exportHtml(notebook as never, `${titleOf(run)}.html`);
-}
-
 function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (problem: Problem) => void}) {
   const [dialog, open] = useState<"again" | "publish" | null>(null);
   const attempt = (work: Promise<unknown>): void => void work.catch((error: unknown) => {
@@ -89,7 +83,6 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
       <a class="button" href={`/runs/compare?a=${run.id}`}>Compare …</a>
       {may("runs:write") && <button onClick={() => open("publish")}>Publish …</button>}
       {isOver && run.started_at && <a class="button" href={`/v1/runs/${run.id}/notebook`} download={`${titleOf(run)}.ipynb`}>Download .ipynb</a>}
-      {isOver && run.started_at && <button onClick={() => attempt(saveHtml(run))}>Save as HTML</button>}
       {dialog === "again" && <RunAgain run={run} close={() => open(null)} />}
       {dialog === "publish" && <Publish run={run.id} title={titleOf(run)} close={() => open(null)} />}
     </div>
@@ -108,7 +101,7 @@ function How({run}: {run: Run}) {
 }
 
 function Failure({run}: {run: Run}) {
-  if (run.error) return <div class="card pad"><ErrorView output={{output_type: "error", ...run.error}} /></div>;
+  if (run.error) return <div class="card pad"><Outputs outputs={[{output_type: "error", ...run.error}]} /></div>;
   if (["failed", "timed_out", "out_of_memory", "interrupted"].includes(run.state)) return <ProblemBox problem={{title: `The run ${run.state === "failed" ? "failed" : `ended: ${run.state.replace(/_/g, " ")}`}`, detail: run.reason}} />;
   return null;
 }
@@ -198,7 +191,6 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {run.follow && isUnderWay(run) && <p class="note">This run follows a stream. <a href={`/processing/${run.id}`}>See it under Processing</a>.</p>}
       {isUnderWay(run) && !run.follow && <How run={run} />}
       <Failure run={run} />
-      <NextSteps run={run as never} />
       <div class="run-page two">
         <div class="run-main">
           <Tabs tabs={TABS} label="About this run" />

@@ -1,0 +1,64 @@
+/** Pictures: shown from a blob, at the size their header says, with something to say to who cannot see them. */
+import {useEffect, useMemo, useState} from "preact/hooks";
+import {bytes as inBytes, count} from "../text";
+import {decoded, isBomb, pictureOf, type Picture} from "./picture";
+
+/** An address for bytes, for as long as the component lives. */
+export function useBlob(data: BlobPart | null, type: string): string | null {
+  const [address, set] = useState<string | null>(null);
+  useEffect(() => {
+    if (data === null) return undefined;
+    const made = URL.createObjectURL(new Blob([data], {type}));
+    set(made);
+    return () => URL.revokeObjectURL(made);
+  }, [data, type]);
+  return address;
+}
+
+interface Wanted {
+  width?: number;
+  height?: number;
+  alt: string;
+}
+
+const number = (value: unknown): number | undefined => (typeof value === "number" && value > 0 && value < 20_000 ? value : undefined);
+
+/** What the metadata (of all, then of this type) says of a picture; the text beside it is better than nothing. */
+export function wantedOf(metadata: Record<string, unknown> | undefined, type: string, text: string): Wanted {
+  const own = (metadata?.[type] ?? {}) as Record<string, unknown>;
+  const alt = [own["alt"], metadata?.["alt"]].find((value) => typeof value === "string" && value.trim());
+  return {width: number(own["width"]), height: number(own["height"]), alt: String(alt ?? generic(text)).slice(0, 500)};
+}
+
+function generic(text: string): string {
+  const said = /^<Figure size ([\d.]+)x([\d.]+) with (\d+) Ax/.exec(text);
+  if (said) return said[3] === "1" ? "A chart made by this cell" : `${said[3]} charts made by this cell`;
+  return text && !text.startsWith("<") ? `Picture: ${text.slice(0, 200)}` : "A picture made by this cell";
+}
+
+export function Shown({address, wanted, size}: {address: string; wanted: Wanted; size: {width: number; height: number} | null}) {
+  const [isBroken, setBroken] = useState(false);
+  if (isBroken) return <p class="out-note">This picture is damaged. <a href={address} download="picture">Download it</a></p>;
+  const width = wanted.width ?? (wanted.height && size ? Math.round((wanted.height * size.width) / size.height) : size?.width);
+  const height = wanted.height ?? (wanted.width && size ? Math.round((wanted.width * size.height) / size.width) : size?.height);
+  return <img class="out-image" src={address} alt={wanted.alt} width={width} height={height} decoding="async" onError={() => setBroken(true)} />;
+}
+
+export function Raster({base64, type, wanted}: {base64: string; type: string; wanted: Wanted}) {
+  const data = useMemo(() => decoded(base64), [base64]);
+  const picture = useMemo<Picture | null>(() => data && pictureOf(data), [data]);
+  const isShown = picture !== null && !isBomb(picture);
+  const address = useBlob(data, isShown ? picture.type : "application/octet-stream");
+  if (!data) return <p class="out-note">This picture is damaged: it is not base64.</p>;
+  if (!address) return <div class="out-wait" />;
+  if (isShown) return <Shown address={address} wanted={wanted} size={picture} />;
+  const name = `picture.${type.split("/")[1] ?? "bin"}`;
+  return (
+    <p class="out-note">
+      {picture
+        ? `This picture of ${count(picture.width)} × ${count(picture.height)} pixels is too large to be shown here. `
+        : "This is no picture that can be shown. "}
+      <a href={address} download={name}>Download it ({inBytes(data.length)})</a>
+    </p>
+  );
+}
