@@ -58,13 +58,12 @@ function Picture({run}: {run: Run}) {
 }
 
 function About({run}: {run: Run}) {
-  const said = Object.entries(run.parameters).slice(0, 4);
+  const said = Object.entries(run.parameters).filter(([name]) => name !== "object" || !run.object).slice(0, 4);
   return (
     <span class="run-about soft small cut">
-      {run.recipe && <>recipe{run.object ? " on " : ""}</>}
-      {run.object && <b>{run.object}</b>}
-      {said.filter(([name]) => name !== "object").map(([name, value]) => <span key={name}> · {name} <b>{short(value)}</b></span>)}
-      {run.replay_of && <> · replay</>}
+      {run.recipe && <span>recipe{run.object && <> on <b>{run.object}</b></>}</span>}
+      {said.map(([name, value]) => <span key={name}>{name} <b>{short(value)}</b></span>)}
+      {run.replay_of && <span>replay</span>}
     </span>
   );
 }
@@ -93,7 +92,7 @@ function Row({run, isChosen, choose}: {run: Run; isChosen: boolean; choose: (on:
     <tr>
       <td class="run-pick"><input type="checkbox" checked={isChosen} aria-label={`Choose ${titleOf(run)} of ${run.created_at} to compare`}
         onChange={(event) => choose(event.currentTarget.checked)} /></td>
-      <td class="run-name"><Picture run={run} /><span class="run-words"><a href={hrefOf(run)}>{titleOf(run)}</a><About run={run} /></span></td>
+      <td class="run-name"><div><Picture run={run} /><span class="run-words"><a href={hrefOf(run)}>{titleOf(run)}</a><About run={run} /></span></div></td>
       <td><StateBadge state={run.state} title={run.reason} />{run.error && <span class="run-why small cut">{run.error.ename}: {run.error.evalue}</span>}</td>
       <td class="number">{run.duration_s === null ? "" : seconds(run.duration_s)}</td>
       <td class="small"><Time at={run.ended_at ?? run.created_at} /><span class="soft"> by {run.user}</span></td>

@@ -1,11 +1,12 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
+import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
 import {api, inPath, post, Problem, send} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
 import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
-import {bytes, plural, seconds} from "../../text";
+import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
 import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {Publish} from "../dashboards/publish";
@@ -106,13 +107,29 @@ function Failure({run}: {run: Run}) {
   return null;
 }
 
-function Facts({title, facts}: {title: string; facts: [string, string][]}) {
+function FactList({facts}: {facts: [string, string][]}) {
+  return <dl class="run-facts">{facts.map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>;
+}
+
+function Facts({title, facts, children}: {title: string; facts: [string, string][]; children?: ComponentChildren}) {
   return (
     <div class="card">
       <h2>{title}</h2>
-      {facts.length === 0 ? <p class="soft small">None were given.</p> : <dl class="run-facts">{facts.map(([name, value]) => <><dt>{name}</dt><dd>{value}</dd></>)}</dl>}
+      {facts.length === 0 ? <p class="soft small">None were given.</p> : <FactList facts={facts} />}
+      {children}
     </div>
   );
+}
+
+/** The result at a glance; all of it stands among the outputs. */
+function resultFacts(result: unknown): [string, string][] {
+  const told = (value: unknown): string => {
+    if (Array.isArray(value)) return value.length <= 6 && value.every((item) => typeof item !== "object") ? value.join(", ") : plural(value.length, "item");
+    if (typeof value === "object" && value !== null) return plural(Object.keys(value).length, "value");
+    return typeof value === "number" ? compact(value) : short(value);
+  };
+  if (typeof result !== "object" || result === null || Array.isArray(result)) return [["value", told(result)]];
+  return Object.entries(result).slice(0, 20).map(([name, value]) => [name, told(value)]);
 }
 
 function Side({run}: {run: Run}) {
@@ -120,12 +137,14 @@ function Side({run}: {run: Run}) {
   if (run.cost?.cpu_s !== undefined) cost.push(["processor", seconds(run.cost.cpu_s)]);
   if (run.cost?.memory_peak_bytes !== undefined) cost.push(["memory", bytes(run.cost.memory_peak_bytes)]);
   if (run.cost?.waited_s !== undefined) cost.push(["waited", seconds(run.cost.waited_s)]);
-  const limits = Object.entries(run.limits).filter(([, value]) => value !== null).map(([name, value]): [string, string] => [`limit ${name.replace(/_/g, " ")}`, String(value)]);
+  const limits = Object.entries(run.limits).filter(([, value]) => value !== null).map(([name, value]): [string, string] => [`${name.replace(/_/g, " ")}`, String(value)]);
   return (
     <aside class="run-side" aria-label="About the run">
-      {run.result !== null && <div class="card run-result"><h2>Result</h2><Outputs outputs={[{output_type: "display_data", metadata: {}, data: {"application/vnd.suricate.result+json": run.result}}]} /></div>}
+      {run.result !== null && <Facts title="Result" facts={resultFacts(run.result)} />}
       <Facts title="Parameters" facts={Object.entries(run.parameters).map(([name, value]) => [name, short(value)])} />
-      <Facts title="Cost" facts={[...cost, ["network", run.network ? "yes" : "none"], ["attempts", String(run.attempt)], ...limits]} />
+      <Facts title="Cost" facts={[...cost, ["network", run.network ? "yes" : "none"], ["attempts", String(run.attempt)]]}>
+        <details class="small"><summary class="soft">Limits</summary><FactList facts={limits} /></details>
+      </Facts>
     </aside>
   );
 }
