@@ -254,7 +254,7 @@ static void make_room(struct rollup_pane *pane, uint32_t groups)
 
 /* ----------------------------------------------------------- fields of a chunk */
 
-static double number_of_text(struct su_str text)
+double rollup_number(struct su_str text)
 {
     char copy[64], *end;
     text = su_str_trim(text);
@@ -290,7 +290,7 @@ static void begin_lane(struct lane *lane, const struct block *block)
         lane->form = count ? FORM_CODED : FORM_TEXTS;
         lane->of_code = su_alloc((count + 1) * sizeof *lane->of_code);
         for (uint32_t code = 0; code < count; code++)
-            lane->of_code[code] = number_of_text(block_dictionary(lane->column, code));
+            lane->of_code[code] = rollup_number(block_dictionary(lane->column, code));
         break;
     }
     }
@@ -328,7 +328,7 @@ static void decode(struct lane *lane, uint32_t from, uint32_t count)
         break;
     case FORM_TEXTS:
         for (uint32_t i = 0; i < count; i++)
-            lane->floats[i] = lane->is_there[i] ? number_of_text(block_text(lane->column, from + i)) : NAN;
+            lane->floats[i] = lane->is_there[i] ? rollup_number(block_text(lane->column, from + i)) : NAN;
         break;
     case FORM_ABSENT:
     case FORM_OTHER:

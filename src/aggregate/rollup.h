@@ -78,6 +78,9 @@ bool rollup_take(struct rollup *rollup, struct rollup_pane *pane, const uint32_t
 bool rollup_add(struct rollup *rollup, struct rollup_pane *pane, const struct block *block, uint32_t from, uint32_t to,
                 int64_t start_us, int64_t end_us, struct su_err *err);
 
+/* The number that a text is, NaN when it is none. */
+double rollup_number(struct su_str text);
+
 /* No more rows: sorts groups by their keys (null, numbers, texts). Number of groups. */
 size_t rollup_finish(struct rollup *rollup, struct rollup_pane *pane);
 /* Values of the finished group; kind 0: null. Until the pane is cleared. */

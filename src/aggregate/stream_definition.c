@@ -197,7 +197,7 @@ bool stream_definition_read(const json_t *given, struct stream *ret, struct su_e
 bool stream_name_check(const char *name, bool is_ours, struct su_err *err)
 {
     static const char *const taken[] = {"messages",  "tail",  "windows",      "query", "columns",
-                                        "consumers", "stats", "dead-letters", "verify"};
+                                        "consumers", "stats", "dead-letters", "verify", "series"};
     if (!object_name_check(su_str_of(name), err))
         return false;
     if ((name[0] == '_') != is_ours)

@@ -174,6 +174,7 @@ enum { EVENTS_ENOUGH = 64 * 1024, EVENTS_MAX = 128 * 1024 * 1024 };
 struct event_source {
     bool (*fill)(struct request *request, void *state, struct su_buf *out);
     void (*close)(void *state);             /* may be NULL */
+    int64_t pace_ms;                        /* WebSockets: fill is called at most so often; 0: as often as the topic fires */
 };
 void reply_events(struct request *request, struct reply *reply, const struct event_source *source, void *state, const char *topic);
 /* A reply of any size in constant memory: `fill` runs on a worker whenever the client has taken what it gave, until it

@@ -32,7 +32,8 @@ struct socket {
     bool is_dead;                   /* the connection is of no use any more */
     bool is_closing, is_lingering;
     uint32_t watched;               /* events of epoll */
-    int64_t heard_ms, moved_ms, said_ms, closing_ms;    /* monotonic: last byte in; last byte out, or nothing to send; last message; close frame */
+    /* Monotonic: last byte in; last byte out, or nothing to send; last message; close frame; last fill. */
+    int64_t heard_ms, moved_ms, said_ms, closing_ms, filled_ms;
 };
 
 struct sockets {
@@ -170,12 +171,25 @@ static bool fill_one(struct socket *socket)
     return socket->out.len > 0;
 }
 
+/* A source with a pace is not asked again before its time. */
+static int64_t paced_ms(const struct socket *socket)
+{
+    int64_t left = socket->filled_ms + socket->request->reply.source->pace_ms - su_mono_ms();
+    return socket->request->reply.source->pace_ms && left > 0 ? left : 0;
+}
+
+/* It has something to say that waits for nothing. */
+static bool is_ready(const struct socket *socket) { return socket->has_fired && !(socket->watched & EPOLLOUT) && !paced_ms(socket); }
+
 /* What there is to say, but no more than the reader takes, nor so much that others wait. */
 static void fill(struct socket *socket)
 {
+    if (paced_ms(socket))
+        return;
+    socket->filled_ms = su_mono_ms();
     atomic_store(&socket->has_fired, false);
     for (int round = 0; fill_one(socket); round++)
-        if (round == ROUNDS) {
+        if (round == ROUNDS || socket->request->reply.source->pace_ms) {
             socket->has_fired = true;
             return;
         }
@@ -292,6 +306,17 @@ static void look_at(struct sockets *sockets, struct socket *socket, int64_t now)
         say(socket, WSLAY_PING, "", 0);
 }
 
+/* Until somebody's pace or the next tick. */
+static int pause_ms(const struct sockets *sockets)
+{
+    int64_t pause = sockets->is_draining ? TICK_MS / 10 : TICK_MS;
+    for (const struct socket *socket = sockets->list; socket; socket = socket->next) {
+        int64_t left = socket->has_fired && !(socket->watched & EPOLLOUT) ? paced_ms(socket) : 0;
+        pause = left && left < pause ? left : pause;
+    }
+    return (int)pause;
+}
+
 /* Whatever is due now; the time until something is due by itself. */
 static int tend(struct sockets *sockets, int64_t *looked_ms)
 {
@@ -310,9 +335,9 @@ static int tend(struct sockets *sockets, int64_t *looked_ms)
         if (sockets->must_stop || is_over(socket, now))
             drop(sockets, socket);
         else
-            has_more |= socket->has_fired && !(socket->watched & EPOLLOUT);
+            has_more |= is_ready(socket);
     }
-    return has_more ? 0 : sockets->list ? sockets->is_draining ? TICK_MS / 10 : TICK_MS : -1;
+    return has_more ? 0 : sockets->list ? pause_ms(sockets) : -1;
 }
 
 static void sockets_main(void *arg)
@@ -328,7 +353,7 @@ static void sockets_main(void *arg)
         bool is_awake = sockets->arrivals || sockets->must_stop;
         su_unlock(&sockets->lock);
         for (struct socket *socket = sockets->list; socket && !is_awake; socket = socket->next)
-            is_awake = socket->has_fired && !(socket->watched & EPOLLOUT);
+            is_awake = is_ready(socket);
         int count = epoll_wait(sockets->epoll_fd, ready, EVENTS, is_awake ? 0 : timeout);
         atomic_store(&sockets->is_asleep, false);
         for (int i = 0; i < count; i++) {

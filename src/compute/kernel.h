@@ -14,7 +14,7 @@
  * object, at most KEEPER_FRAME_MAX bytes.
  *
  * Server to keeper (keeper_send):
- *   {"op":"execute","cells":[{"cell":ID,"code":TEXT,"allow_error":bool,"silent":bool}…]}
+ *   {"op":"execute","cells":[{"cell":ID,"code":TEXT,"allow_error":bool,"silent":bool,"stdin":bool}…]}
  *       Queues cells.  ID is at most 128 bytes and names this one execution: an
  *       ID seen before is ignored, so a server that is not sure whether its
  *       request arrived sends it again and no cell runs twice.  A cell that ends
@@ -23,6 +23,10 @@
  *   {"op":"finish"}     when the queue is empty, shut the kernel down.  May be sent at once after execute.
  *   {"op":"cancel"}     interrupt, 3 s later SIGTERM, 3 s later kill.
  *   {"op":"interrupt"}  interrupt the running cell, nothing more.
+ *   {"op":"input","value":TEXT}   what a cell with "stdin" that waits for input is to get
+ *   {"op":"ask","id":ID,"type":"complete_request"|"inspect_request"|"is_complete_request","content":{…}}
+ *       Ask the kernel; the event answer has the same id (at most 63 bytes).
+ *   {"op":"usage"}      tell how much memory the kernel uses now
  *   {"op":"bye"}        everything is recorded: remove the kernel's folders and exit (ends the kernel if it lives).
  *
  * Keeper to server (keeper_recv), each with "seq" (1, 2, 3 …), "at" (RFC 3339) and "event":
@@ -32,6 +36,9 @@
  *                       execute_result, error or clear_output; "content" as in the Jupyter protocol. The text of
  *                       one stream event is at most 64 KiB: longer ones come as several.
  *   cell_end            "cell", "status": ok, error or aborted; "execution_count", "started_at", "ended_at"
+ *   input_request       "cell", "prompt", "password": the cell waits for a line
+ *   answer              "id", "type", "content" as in the Jupyter protocol
+ *   usage               "memory_bytes", "cpu_ms": numbers or null
  *   done                the queue is empty
  *   ended               always the last: "cause", "detail" (for the user), "exit_code" or null, "signal" or null,
  *                       "cpu_s", "memory_peak_bytes" (numbers or null), "stderr_tail".

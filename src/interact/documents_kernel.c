@@ -13,6 +13,7 @@
 #include "documents_private.h"
 
 enum { CONNECT_TRIES = 50, CONNECT_PAUSE_MS = 20, HEAR_AT_ONCE = 500, STOP_HEARING_MS = 50 };
+static const uint64_t output_bytes_max = 4ULL << 30;   /* of one kernel, in all its life */
 static const int64_t token_lifetime_ms = 90LL * 24 * 3600 * 1000;
 
 /* ---- connections ---- */
@@ -115,7 +116,7 @@ static bool start(struct documents *documents, struct open_document *open, struc
     snprintf(open->kernel, sizeof open->kernel, "live-%s", su_id(id));
     open->kernel_started_ms = su_now_ms();
     set_state(open, KERNEL_STARTING, NULL);
-    const struct kernel_limits limits = {.time_s = UINT32_MAX};
+    const struct kernel_limits limits = {.time_s = UINT32_MAX, .output_bytes = output_bytes_max};
     struct kernel_spec spec = {.id = open->kernel, .tenant = open->tenant, .limits = limits, .label = open->name};
     if (!documents->tokens.issue(documents->tokens.arg, open->tenant, open->kernel, open->user, token_lifetime_ms, &token, err))
         return su_prefix(err, "no token for the kernel");
@@ -217,6 +218,15 @@ static void take_end(struct documents *documents, struct open_document *open, co
     document_kernel_end(documents, open, KERNEL_DEAD, detail);
 }
 
+/* {"cell","prompt","password"}: the cell by its id, without the number of its execution. */
+static json_t *input_of(const json_t *event)
+{
+    const char *execution = su_json_string(event, "cell", ""), *end = strrchr(execution, '#');
+    SU_AUTO_FREE char *cell = su_strndup(execution, end ? (size_t)(end - execution) : strlen(execution));
+    return json_pack("{s:s, s:s, s:b}", "cell", cell, "prompt", su_json_string(event, "prompt", ""), "password",
+                     (int)su_json_bool(event, "password", false));
+}
+
 static void take_event(struct documents *documents, struct open_document *open, const json_t *event)
 {
     const char *name = su_json_string(event, "event", "");
@@ -233,8 +243,7 @@ static void take_event(struct documents *documents, struct open_document *open, 
     if (strcmp(name, "ended") == 0)
         take_end(documents, open, event);
     else if (strcmp(name, "input_request") == 0)
-        set_input(open, json_pack("{s:s, s:s, s:b}", "cell", su_json_string(event, "cell", ""), "prompt", su_json_string(event, "prompt", ""),
-                                  "password", (int)su_json_bool(event, "password", false)));
+        set_input(open, input_of(event));
     else if (strcmp(name, "ready") != 0 && strcmp(name, "done") != 0)
         take_cell_event(open, event);
 }

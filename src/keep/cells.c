@@ -44,7 +44,8 @@ bool cells_add(struct cells *cells, const json_t *list, struct su_err *err) {
             cells->list = su_realloc(cells->list, cells->capacity * sizeof *cells->list);
         }
         cells->list[cells->count++] = (struct cell){.id = su_strdup(id), .code = su_strdup(su_json_string(item, "code", "")),
-            .allow_error = su_json_bool(item, "allow_error", false), .is_silent = su_json_bool(item, "silent", false)};
+            .allow_error = su_json_bool(item, "allow_error", false), .is_silent = su_json_bool(item, "silent", false),
+            .has_stdin = su_json_bool(item, "stdin", false)};
     }
     return true;
 }

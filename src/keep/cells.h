@@ -5,7 +5,7 @@
 
 enum { CELLS_ID_MAX = 128 };
 
-struct cell { char *id, *code; bool allow_error, is_silent; };
+struct cell { char *id, *code; bool allow_error, is_silent, has_stdin; };
 
 /* Cells in the order they came; those before `next` are through or dropped. */
 struct cells { struct cell *list; size_t count, capacity, next; };

@@ -120,6 +120,10 @@ int64_t cgroup_cpu_us(const struct cgroup *group) {
     return ns < 0 ? -1 : ns / 1000;
 }
 
+int64_t cgroup_memory_now(const struct cgroup *group) {
+    return number_in(group->memory, group->version == 2 ? "memory.current" : "memory.usage_in_bytes", NULL);
+}
+
 int64_t cgroup_memory_peak(const struct cgroup *group) {
     return number_in(group->memory, group->version == 2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL);
 }

@@ -21,6 +21,7 @@ bool cgroup_add(const struct cgroup *group, pid_t pid, struct su_err *err);
 /* How often the system killed for memory, CPU time and the memory's peak (-1: unknown). */
 int64_t cgroup_oom_kills(const struct cgroup *group);
 int64_t cgroup_cpu_us(const struct cgroup *group);
+int64_t cgroup_memory_now(const struct cgroup *group);
 int64_t cgroup_memory_peak(const struct cgroup *group);
 /* Kill what is left in it. */
 void cgroup_kill(const struct cgroup *group);

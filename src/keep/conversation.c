@@ -7,14 +7,14 @@
 #include "keep/keeper.h"
 #include "keep/scan.h"
 
-enum { NUDGE_EVERY_MS = 100, STREAM_MAX = 64 * 1024, SMALL_MAX = 256 * 1024, ID_TEXT = 64 };
+enum { NUDGE_EVERY_MS = 100, STREAM_MAX = 64 * 1024, SMALL_MAX = 256 * 1024, PROMPT_MAX = 4096, ID_TEXT = 64 };
 
-/* A request's id: our session, what it is for (n nudge, c cell, x other), and a number. */
-static bool request(struct keeper *keeper, enum channel channel, const char *type, char purpose, uint64_t number, struct su_str content) {
+/* A request's id: our session, what it is for (n nudge, c cell, a question, x other), and a number. */
+bool conversation_request(struct keeper *keeper, enum channel channel, const char *type, char purpose, uint64_t number, struct su_str content) {
     char id[ID_TEXT], at[SU_TIME_TEXT], signature[WIRE_HEX];
     struct su_buf header SU_AUTO_BUF = SU_BUF(1024);
     snprintf(id, sizeof id, "%s_%c%llu", keeper->session, purpose, (unsigned long long)number);
-    wire_header(&header, id, keeper->session, type, su_time_text(su_now_ms(), at));
+    wire_header(&header, id, keeper->session, type, su_time_text(su_now_ms(), at), purpose == 'a' ? keeper->questions.subshell : "");
     struct wire_message message = {.part = {su_buf_str(&header), SU_STR("{}"), SU_STR("{}"), content}};
     wire_sign(&keeper->key, &message, signature);
     struct su_str frames[2 + WIRE_PARTS] = {SU_STR("<IDS|MSG>"), {signature, WIRE_HEX - 1}};
@@ -36,16 +36,16 @@ void conversation_open(struct keeper *keeper) {
 }
 
 void conversation_nudge(struct keeper *keeper) {
-    request(keeper, CHANNEL_SHELL, "kernel_info_request", 'n', ++keeper->requests, SU_STR("{}"));
+    conversation_request(keeper, CHANNEL_SHELL, "kernel_info_request", 'n', ++keeper->requests, SU_STR("{}"));
     keeper->nudge_at = su_mono_ms() + NUDGE_EVERY_MS;
 }
 
 void conversation_interrupt(struct keeper *keeper) {
-    if (keeper->sockets) request(keeper, CHANNEL_CONTROL, "interrupt_request", 'x', ++keeper->requests, SU_STR("{}"));
+    if (keeper->sockets) conversation_request(keeper, CHANNEL_CONTROL, "interrupt_request", 'x', ++keeper->requests, SU_STR("{}"));
 }
 
 void conversation_shutdown(struct keeper *keeper) {
-    request(keeper, CHANNEL_CONTROL, "shutdown_request", 'x', ++keeper->requests, SU_STR("{\"restart\":false}"));
+    conversation_request(keeper, CHANNEL_CONTROL, "shutdown_request", 'x', ++keeper->requests, SU_STR("{\"restart\":false}"));
 }
 
 bool conversation_is_idle(const struct keeper *keeper) {
@@ -54,13 +54,13 @@ bool conversation_is_idle(const struct keeper *keeper) {
 
 static void execute(struct keeper *keeper, const struct cell *cell, size_t index) {
     json_t *content SU_AUTO_JSON = json_pack("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", cell->code, "silent", (int)cell->is_silent,
-        "store_history", (int)!cell->is_silent, "user_expressions", "allow_stdin", 0, "stop_on_error", 1);
+        "store_history", (int)!cell->is_silent, "user_expressions", "allow_stdin", (int)cell->has_stdin, "stop_on_error", 1);
     char *text SU_AUTO_FREE = su_json_text(content);
     keeper->running = (struct running){.is_active = true, .index = index, .started_ms = su_now_ms(), .execution_count = -1};
     report_begin(keeper, "cell_start");
     report_text(keeper, "cell", cell->id);
     report_end(keeper);
-    if (keeper->running.is_active && !request(keeper, CHANNEL_SHELL, "execute_request", 'c', index, su_str_of(text)))
+    if (keeper->running.is_active && !conversation_request(keeper, CHANNEL_SHELL, "execute_request", 'c', index, su_str_of(text)))
         ending_kill(keeper, CAUSE_DIED, "the kernel takes no more requests");
 }
 
@@ -82,13 +82,13 @@ void conversation_next_cell(struct keeper *keeper) {
 }
 
 /* A header or parent: small, cleaned into keeper->text; NULL-sized when it is nonsense. */
-static struct su_str cleaned(struct keeper *keeper, struct su_str part) {
+struct su_str conversation_cleaned(struct keeper *keeper, struct su_str part) {
     su_buf_clear(&keeper->text);
     if (part.len > SMALL_MAX || !scan_clean(part, &keeper->text)) return SU_STR("");
     return su_buf_str(&keeper->text);
 }
 
-static void member_text(struct su_str object, const char *key, char *text, size_t size) {
+void conversation_member(struct su_str object, const char *key, char *text, size_t size) {
     struct su_str value = SU_STR("");
     *text = 0;
     if (!scan_member(object, key, &value)) return;
@@ -105,13 +105,20 @@ static int64_t member_int(struct su_str object, const char *key, int64_t otherwi
     return sscanf(text, "%lld", &number) == 1 ? number : otherwise;
 }
 
+bool conversation_is_reply(struct keeper *keeper, struct su_str parent, char purpose, uint64_t *ret_number) {
+    char id[ID_TEXT], found;
+    unsigned long long number;
+    conversation_member(conversation_cleaned(keeper, parent), "msg_id", id, sizeof id);
+    size_t session_len = strlen(keeper->session);
+    if (strncmp(id, keeper->session, session_len) != 0 || sscanf(id + session_len, "_%c%llu", &found, &number) != 2) return false;
+    *ret_number = number;
+    return found == purpose;
+}
+
 /* Which cell a parent header belongs to; false when to none. */
 static bool cell_of(struct keeper *keeper, struct su_str parent, size_t *ret_index) {
-    char id[ID_TEXT];
-    unsigned long long index;
-    member_text(cleaned(keeper, parent), "msg_id", id, sizeof id);
-    size_t session_len = strlen(keeper->session);
-    if (strncmp(id, keeper->session, session_len) != 0 || sscanf(id + session_len, "_c%llu", &index) != 1) return false;
+    uint64_t index;
+    if (!conversation_is_reply(keeper, parent, 'c', &index)) return false;
     *ret_index = (size_t)index;
     return index < keeper->cells.next;
 }
@@ -129,10 +136,11 @@ static void end_cell_when_through(struct keeper *keeper) {
 static void read_shell(struct keeper *keeper, const struct wire_message *message, const char *type) {
     size_t index;
     if (strcmp(type, "kernel_info_reply") == 0) keeper->has_info = true;
+    if (questions_read(keeper, message, type)) return;
     if (strcmp(type, "execute_reply") != 0 || !cell_of(keeper, message->part[WIRE_PARENT], &index)) return;
     if (!keeper->running.is_active || index != keeper->running.index) return;
-    struct su_str content = cleaned(keeper, message->part[WIRE_CONTENT]);
-    member_text(content, "status", keeper->running.status, sizeof keeper->running.status);
+    struct su_str content = conversation_cleaned(keeper, message->part[WIRE_CONTENT]);
+    conversation_member(content, "status", keeper->running.status, sizeof keeper->running.status);
     keeper->running.execution_count = member_int(content, "execution_count", keeper->running.execution_count);
     keeper->running.has_reply = true;
     end_cell_when_through(keeper);
@@ -149,7 +157,7 @@ static void begin_message(struct keeper *keeper, const char *type, const char *c
 static void report_stream(struct keeper *keeper, const char *cell, struct su_str content) {
     char name[16];
     struct su_str text = SU_STR("");
-    member_text(content, "name", name, sizeof name);
+    conversation_member(content, "name", name, sizeof name);
     if (!scan_member(content, "text", &text)) return;
     text = scan_inside(text);
     const char *stream = strcmp(name, "stderr") == 0 ? "stderr" : "stdout";
@@ -215,22 +223,47 @@ static void read_iopub(struct keeper *keeper, const struct wire_message *message
     }
     if (!has_cell || !keeper->running.is_active || index != keeper->running.index) return;
     if (strcmp(type, "execute_input") == 0)
-        keeper->running.execution_count = member_int(cleaned(keeper, content), "execution_count", -1);
+        keeper->running.execution_count = member_int(conversation_cleaned(keeper, content), "execution_count", -1);
     if (strcmp(type, "status") != 0) return;
     char state[16];
-    member_text(cleaned(keeper, content), "execution_state", state, sizeof state);
+    conversation_member(conversation_cleaned(keeper, content), "execution_state", state, sizeof state);
     if (strcmp(state, "idle") != 0) return;
     keeper->running.has_idle = true;
     end_cell_when_through(keeper);
+}
+
+/* The running cell waits for a line from a person. */
+static void read_input_request(struct keeper *keeper, const struct wire_message *message) {
+    size_t index;
+    struct su_str prompt = SU_STR(""), password = SU_STR("");
+    if (!cell_of(keeper, message->part[WIRE_PARENT], &index) || !keeper->cells.list[index].has_stdin) return;
+    struct su_str content = conversation_cleaned(keeper, message->part[WIRE_CONTENT]);
+    scan_member(content, "prompt", &prompt);
+    scan_member(content, "password", &password);
+    prompt = scan_inside(prompt);
+    report_begin(keeper, "input_request");
+    report_text(keeper, "cell", keeper->cells.list[index].id);
+    su_buf_addf(&keeper->event, ",\"password\":%s,\"prompt\":\"", su_str_equal(password, SU_STR("true")) ? "true" : "false");
+    su_buf_add(&keeper->event, prompt.ptr, scan_cut(prompt, PROMPT_MAX));
+    su_buf_addc(&keeper->event, '"');
+    report_end(keeper);
+}
+
+void conversation_input(struct keeper *keeper, const json_t *value) {
+    json_t *content SU_AUTO_JSON = json_pack("{s:s}", "value", json_is_string(value) ? json_string_value(value) : "");
+    char *text SU_AUTO_FREE = su_json_text(content);
+    if (keeper->sockets) conversation_request(keeper, CHANNEL_STDIN, "input_reply", 'x', ++keeper->requests, su_str_of(text));
 }
 
 static void read_one(struct keeper *keeper, enum channel channel, const struct frames *frames) {
     struct wire_message message;
     char type[48];
     if (!wire_open(&keeper->key, frames->frame, frames->count, &message)) return;
-    member_text(cleaned(keeper, message.part[WIRE_HEADER]), "msg_type", type, sizeof type);
+    conversation_member(conversation_cleaned(keeper, message.part[WIRE_HEADER]), "msg_type", type, sizeof type);
     if (channel == CHANNEL_SHELL) read_shell(keeper, &message, type);
     else if (channel == CHANNEL_IOPUB) read_iopub(keeper, &message, type);
+    else if (channel == CHANNEL_CONTROL) questions_read_control(keeper, &message, type);
+    else if (channel == CHANNEL_STDIN && strcmp(type, "input_request") == 0) read_input_request(keeper, &message);
 }
 
 static void become_ready(struct keeper *keeper) {

@@ -3,6 +3,7 @@
  *   keeper.c        set-up, the loop, deadlines
  *   orders.c        what the server asks for
  *   conversation.c  the Jupyter protocol with the kernel
+ *   questions.c     what is asked of the kernel beside cells: completions, how much memory it uses
  *   report.c        events to the spool
  *   ending.c        stopping the kernel, why it ended, what is left behind */
 #pragma once
@@ -38,6 +39,15 @@ struct running {
     char status[16];
 };
 
+/* Questions under way, the oldest forgotten first; and the kernel's thread that answers them while a cell runs. */
+enum { QUESTIONS_MAX = 32, QUESTION_ID = 64 };
+struct questions {
+    struct { uint64_t number; char id[QUESTION_ID]; } list[QUESTIONS_MAX];
+    uint64_t next;
+    char subshell[QUESTION_ID];     /* "" until the kernel has made one */
+    bool has_asked_for_subshell;
+};
+
 struct keeper {
     json_t *spec;
     char folder[512], runtime[128], socket_path[128];   /* the kernel's folder, its sockets' folder, our socket */
@@ -55,6 +65,7 @@ struct keeper {
     struct sockets *sockets;
     struct cells cells;
     struct running running;
+    struct questions questions;
     struct wire_key key;
     char session[32];
     uint64_t requests;
@@ -87,6 +98,20 @@ void conversation_interrupt(struct keeper *keeper);
 void conversation_shutdown(struct keeper *keeper);
 void conversation_read(struct keeper *keeper, unsigned ready);
 bool conversation_is_idle(const struct keeper *keeper);
+void conversation_input(struct keeper *keeper, const json_t *value);
+/* For questions.c: send; read a header or parent (small, cleaned into keeper->text); a member of it; is it an answer to one
+ * of ours? */
+bool conversation_request(struct keeper *keeper, enum channel channel, const char *type, char purpose, uint64_t number, struct su_str content);
+struct su_str conversation_cleaned(struct keeper *keeper, struct su_str part);
+void conversation_member(struct su_str object, const char *key, char *text, size_t size);
+bool conversation_is_reply(struct keeper *keeper, struct su_str parent, char purpose, uint64_t *ret_number);
+
+/* questions.c */
+bool questions_ask(struct keeper *keeper, const json_t *order, struct su_err *err);
+/* True when the message was an answer to a question. */
+bool questions_read(struct keeper *keeper, const struct wire_message *message, const char *type);
+void questions_read_control(struct keeper *keeper, const struct wire_message *message, const char *type);
+void questions_usage(struct keeper *keeper);
 
 /* report.c: begin an event, add to keeper->event, end it. */
 void report_begin(struct keeper *keeper, const char *event);

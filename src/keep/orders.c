@@ -45,6 +45,20 @@ static bool order_interrupt(struct keeper *keeper, const json_t *order, struct s
     return true;
 }
 
+static bool order_ask(struct keeper *keeper, const json_t *order, struct su_err *err) {
+    return keeper->phase != PHASE_READY || questions_ask(keeper, order, err);
+}
+
+static bool order_input(struct keeper *keeper, const json_t *order, struct su_err *err) {
+    conversation_input(keeper, json_object_get(order, "value"));
+    return true;
+}
+
+static bool order_usage(struct keeper *keeper, const json_t *order, struct su_err *err) {
+    if (keeper->phase < PHASE_DYING) questions_usage(keeper);
+    return true;
+}
+
 static bool order_bye(struct keeper *keeper, const json_t *order, struct su_err *err) {
     if (keeper->phase != PHASE_ENDED) {
         process_kill(&keeper->process);
@@ -117,7 +131,8 @@ static bool order_claim(struct keeper *keeper, const json_t *order, struct su_er
 
 static const struct { const char *op; order_fn *obey; } table[] = {
     {"hello", order_hello},   {"claim", order_claim},         {"execute", order_execute}, {"finish", order_finish},
-    {"cancel", order_cancel}, {"interrupt", order_interrupt}, {"bye", order_bye},
+    {"cancel", order_cancel}, {"interrupt", order_interrupt}, {"bye", order_bye},         {"ask", order_ask},
+    {"input", order_input},   {"usage", order_usage},
 };
 
 static bool obey(struct keeper *keeper, const json_t *order, struct su_err *err) {

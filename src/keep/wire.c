@@ -33,8 +33,11 @@ bool wire_open(const struct wire_key *key, const struct su_str *frames, size_t c
     return true;
 }
 
-void wire_header(struct su_buf *out, const char *message_id, const char *session, const char *type, const char *at) {
+void wire_header(struct su_buf *out, const char *message_id, const char *session, const char *type, const char *at,
+                 const char *subshell) {
     su_buf_addf(out,
-        "{\"msg_id\":\"%s\",\"session\":\"%s\",\"username\":\"suricate\",\"date\":\"%s\",\"msg_type\":\"%s\",\"version\":\"5.3\"}",
+        "{\"msg_id\":\"%s\",\"session\":\"%s\",\"username\":\"suricate\",\"date\":\"%s\",\"msg_type\":\"%s\",\"version\":\"5.3\"",
         message_id, session, at, type);
+    if (*subshell) su_buf_addf(out, ",\"subshell_id\":\"%s\"", subshell);
+    su_buf_addc(out, '}');
 }

@@ -19,4 +19,5 @@ void wire_sign(const struct wire_key *key, const struct wire_message *message, c
  * four parts, any buffers.  False when a frame is missing or the signature does not hold. */
 bool wire_open(const struct wire_key *key, const struct su_str *frames, size_t count, struct wire_message *ret);
 /* Header of a request of ours; text must be free of characters that JSON escapes. */
-void wire_header(struct su_buf *out, const char *message_id, const char *session, const char *type, const char *at);
+void wire_header(struct su_buf *out, const char *message_id, const char *session, const char *type, const char *at,
+                 const char *subshell);
