@@ -120,18 +120,18 @@ def test_a_run_is_watched_live_and_cancelled(open_page: Callable[..., Page], sha
     run = shared_server.start_run("runs/waiting.ipynb")
     page = open_page(place=f"runs/{run['id']}")
     outputs = page.get_by_role("region", name="Outputs")
-    expect(outputs.get_by_text("step 0")).to_be_visible()
+    expect(outputs.get_by_text("step 0", exact=True)).to_be_visible()
     later = open_page(place=f"runs/{run['id']}")
-    expect(later.get_by_role("region", name="Outputs").get_by_text("step 0")).to_be_visible()
+    expect(later.get_by_role("region", name="Outputs").get_by_text("step 0", exact=True)).to_be_visible()
     shared_server.put("runs/go", "x")
     for shown in (page, later):
-        expect(shown.get_by_role("region", name="Outputs").get_by_text("step 1")).to_be_visible()
+        expect(shown.get_by_role("region", name="Outputs").get_by_text("step 1", exact=True)).to_be_visible()
         expect(shown.get_by_role("region", name="Outputs").get_by_text("gone on")).to_be_visible()
     page.get_by_role("button", name="Cancel").focus()
     page.keyboard.press("Enter")
     for shown in (page, later):
         expect(shown.locator(".facts .state")).to_have_text("cancelled")
-        expect(shown.get_by_role("region", name="Outputs").get_by_text("step 1")).to_be_visible()
+        expect(shown.get_by_role("region", name="Outputs").get_by_text("step 1", exact=True)).to_be_visible()
 
 
 def test_a_run_that_is_followed_goes_on_after_the_server_was_restarted(open_page: Callable[..., Page], start_server: Any) -> None:
@@ -139,14 +139,14 @@ def test_a_run_that_is_followed_goes_on_after_the_server_was_restarted(open_page
     server.put_notebook("runs/waiting.ipynb", WAITING)
     run = server.start_run("runs/waiting.ipynb")
     page = open_page(server=server, place=f"runs/{run['id']}")
-    expect(page.get_by_role("region", name="Outputs").get_by_text("step 0")).to_be_visible()
+    expect(page.get_by_role("region", name="Outputs").get_by_text("step 0", exact=True)).to_be_visible()
     port = server.url.rsplit(":", 1)[1]
     server.stop()
     server.arguments = [*server.arguments, "--listen", f"127.0.0.1:{port}"]
     server.start()
     server.put("runs/go", "x")
     expect(page.get_by_role("region", name="Outputs").get_by_text("gone on")).to_be_visible()
-    expect(page.get_by_role("region", name="Outputs").get_by_text("step 1")).to_be_visible()
+    expect(page.get_by_role("region", name="Outputs").get_by_text("step 1", exact=True)).to_be_visible()
     server.put("runs/end", "x")
     expect(page.locator(".facts .state")).to_have_text("succeeded")
 
