@@ -24,7 +24,8 @@ function Done({made, close}: {made: Dashboard; close: () => void}) {
     <div class="section">
       <p>It stands at this address, for everybody who can sign in here, and keeps itself up to date.</p>
       <Copy text={address} label="Copy the address" />
-      <div class="bar"><a class="button primary" href={`/d/${made.slug}`}>Open it</a><a class="button" href={`/d/${made.slug}?kiosk=1`}>Without the frame</a><button onClick={close}>Done</button></div>
+      <div class="bar"><a class="button primary" href={`/d/${made.slug}`}>Open it</a>
+        <a class="button" href={`/d/${made.slug}?kiosk=1`}>Without the frame</a><button onClick={close}>Done</button></div>
     </div>
   );
 }
@@ -50,13 +51,17 @@ export function Publish({notebook, run, title = "", close}: PublishProps) {
     <Dialog title="Publish as a dashboard" close={close}>
       {made ? <Done made={made} close={close} /> : (
         <form class="section" onSubmit={(event) => void submit(event)}>
-          <p class="soft">Its texts and outputs, to be read. {run ? "It shows this run, while it goes on too." : "It follows the notebook: whatever is run in it appears."}</p>
+          <p class="soft">Its texts and outputs, to be read. {run ? "It shows this run, while it goes on too."
+            : "It follows the notebook: whatever is run in it appears."}</p>
           <label class="field">Title<input value={name} required maxLength={200} onInput={(event) => setName(event.currentTarget.value)} /></label>
           <label class="field">Address
-            <input value={address} required pattern="[a-z0-9][a-z0-9\-]*" maxLength={64} spellcheck={false} onInput={(event) => setSlug(event.currentTarget.value)} />
+            <input value={address} required pattern="[a-z0-9][a-z0-9\-]*" maxLength={64} spellcheck={false}
+              onInput={(event) => setSlug(event.currentTarget.value)} />
             <span class="hint">{location.origin}/d/{address}</span>
           </label>
-          <label class="check"><input type="checkbox" checked={showCode} onChange={(event) => setCode(event.currentTarget.checked)} />Show the code too</label>
+          <label class="check">
+            <input type="checkbox" checked={showCode} onChange={(event) => setCode(event.currentTarget.checked)} />Show the code too
+          </label>
           {problem && <ProblemBox problem={problem} />}
           <div class="bar"><button class="primary" type="submit">Publish</button><button type="button" onClick={close}>Leave it</button></div>
         </form>

@@ -41,7 +41,8 @@ function Table({label, rows, none}: {label: string; rows: Row[]; none: string}) 
           <table class="compare-table">
             <thead><tr><th scope="col"><span class="sr">What</span></th><th scope="col">First</th><th scope="col">Second</th></tr></thead>
             <tbody>{rows.map(([name, a, b]) => (
-              <tr key={name} class={a === b ? "" : "differs"}><th scope="row">{name}{a !== b && <span class="sr"> (differs)</span>}</th><td>{a}</td><td>{b}</td></tr>
+              <tr key={name} class={a === b ? "" : "differs"}><th scope="row">{name}{a !== b && <span class="sr"> (differs)</span>}</th><td>{a}</td>
+                <td>{b}</td></tr>
             ))}</tbody>
           </table>
         </div>
@@ -67,7 +68,8 @@ function side(a: Map<string, string>, b: Map<string, string>): Row[] {
 }
 
 function timings(run: Run): Map<string, string> {
-  const rows = new Map([["state", run.state.replace(/_/g, " ")], ["asked for", dateTime(run.created_at)], ["took", run.duration_s === null ? "–" : seconds(run.duration_s)]]);
+  const rows = new Map([["state", run.state.replace(/_/g, " ")], ["asked for", dateTime(run.created_at)]]);
+  rows.set("took", run.duration_s === null ? "–" : seconds(run.duration_s));
   if (run.cost?.waited_s !== undefined) rows.set("waited", seconds(run.cost.waited_s));
   if (run.cost?.cpu_s !== undefined) rows.set("processor", seconds(run.cost.cpu_s));
   if (run.cost?.memory_peak_bytes !== undefined) rows.set("memory", bytes(run.cost.memory_peak_bytes));
@@ -92,7 +94,8 @@ function Figures({a, b}: {a: Run; b: Run}) {
   const namesOf = (run: Run): string[] => run.figures.map((figure) => figure.name.replace(/\.[a-z]+$/, ""));
   const names = [...new Set([...namesOf(a), ...namesOf(b)])];
   if (names.length === 0) return null;
-  const best = (run: Run, name: string) => run.figures.find((figure) => figure.name === `${name}.svg`) ?? run.figures.find((figure) => figure.name.startsWith(`${name}.`));
+  const best = (run: Run, name: string) => run.figures.find((figure) => figure.name === `${name}.svg`)
+    ?? run.figures.find((figure) => figure.name.startsWith(`${name}.`));
   return (
     <section class="section" role="region" aria-label="Figures">
       <h2>Figures</h2>
@@ -126,7 +129,8 @@ function useBoth(a: Run, b: Run): Both | Problem | null {
     const look = (): void => {
       const problem = runs.find((outputs) => outputs.problem.value)?.problem.value;
       if (problem) set(problem);
-      else if (runs.every((outputs) => outputs.isLoaded.value)) set({sources: [runs[0].sources.value, runs[1].sources.value], cells: [runs[0].cells.value, runs[1].cells.value]});
+      else if (runs.every((outputs) => outputs.isLoaded.value)) set({sources: [runs[0].sources.value, runs[1].sources.value],
+        cells: [runs[0].cells.value, runs[1].cells.value]});
     };
     const stops = runs.flatMap((outputs) => [outputs.isLoaded.subscribe(look), outputs.news.subscribe(look), outputs.problem.subscribe(look)]);
     return () => {

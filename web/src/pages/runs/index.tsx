@@ -80,7 +80,8 @@ function UnderWay({run}: {run: Run}) {
       {run.state === "queued"
         ? <p class="soft small">Waits since <Time at={run.created_at} /></p>
         : run.follow
-          ? <p class="soft small">{run.pace?.iterations_per_m ?? 0} iterations a minute{run.restarts ? `, begun again ${plural(run.restarts, "time")}` : ""}</p>
+          ? <p class="soft small">{run.pace?.iterations_per_m ?? 0} iterations a minute{run.restarts ? `, begun again ${plural(run.restarts, "time")}`
+            : ""}</p>
           : <><Progress value={fraction || null} label={`Progress of ${titleOf(run)}`} />
             <p class="soft small number">{text || `${cells_done} of ${plural(cells_total, "cell")}`} · {took(run) ?? "starting"}</p></>}
     </li>
@@ -104,7 +105,8 @@ function History({runs, chosen, choose}: {runs: Run[]; chosen: string[]; choose:
   return (
     <div class="card table runs-table" tabIndex={0} role="region" aria-label="Runs">
       <table>
-        <thead><tr><th scope="col"><span class="sr">Compare</span></th><th scope="col">Run</th><th scope="col">State</th><th scope="col" class="number">Took</th><th scope="col">When</th></tr></thead>
+        <thead><tr><th scope="col"><span class="sr">Compare</span></th><th scope="col">Run</th><th scope="col">State</th>
+          <th scope="col" class="number">Took</th><th scope="col">When</th></tr></thead>
         <tbody>{runs.map((run) => <Row key={run.id} run={run} isChosen={chosen.includes(run.id)} choose={(on) => choose(run.id, on)} />)}</tbody>
       </table>
     </div>
@@ -156,7 +158,8 @@ function CompareBar({chosen, clear}: {chosen: string[]; clear: () => void}) {
   if (chosen.length === 0) return <p class="soft small">Choose two runs to compare them.</p>;
   return (
     <div class="bar" role="status">
-      {chosen.length === 2 ? <a class="button primary" href={`/runs/compare?a=${chosen[0]}&b=${chosen[1]}`}>Compare these two</a> : <span class="soft small">One chosen; choose another to compare.</span>}
+      {chosen.length === 2 ? <a class="button primary" href={`/runs/compare?a=${chosen[0]}&b=${chosen[1]}`}>Compare these two</a>
+        : <span class="soft small">One chosen; choose another to compare.</span>}
       <button class="quiet" onClick={clear}>Choose none</button>
     </div>
   );

@@ -26,11 +26,14 @@ export function layersOf(lineage: Lineage, run: Run): Layers {
   const notebook: Node = lineage.recipe
     ? {kind: "recipe", name: lineage.recipe.name, detail: `version ${lineage.recipe.version}`, href: `/recipes/${inPath(lineage.recipe.name)}`}
     : {kind: "notebook", name: lineage.notebook.name, detail: version(lineage.notebook.version), href: `/notebooks/${inPath(lineage.notebook.name)}`};
-  const object = (of: {object: string; version: number}): Node => ({kind: "object", name: of.object, detail: version(of.version), href: `/data/objects/${inPath(of.object)}?version=${of.version}`});
+  const object = (of: {object: string; version: number}): Node => ({kind: "object", name: of.object, detail: version(of.version),
+    href: `/data/objects/${inPath(of.object)}?version=${of.version}`});
   const before: Node[] = [notebook, ...lineage.reads.map(object)];
-  for (const of of lineage.streams) before.push({kind: "stream", name: of.stream, detail: `offsets ${count(of.from)} to ${count(of.to)}`, href: `/data/streams/${inPath(of.stream)}`});
+  for (const of of lineage.streams) before.push({kind: "stream", name: of.stream, detail: `offsets ${count(of.from)} to ${count(of.to)}`,
+    href: `/data/streams/${inPath(of.stream)}`});
   for (const of of lineage.followed) {
-    if (!lineage.streams.some((read) => read.stream === of.stream)) before.push({kind: "stream", name: of.stream, detail: `${count(of.windows)} windows, by ${of.consumer}`, href: `/data/streams/${inPath(of.stream)}?tab=consumers`});
+    if (!lineage.streams.some((read) => read.stream === of.stream)) before.push({kind: "stream", name: of.stream,
+      detail: `${count(of.windows)} windows, by ${of.consumer}`, href: `/data/streams/${inPath(of.stream)}?tab=consumers`});
   }
   for (const of of lineage.fetches) before.push({kind: "download", name: of.url, detail: of.sha256.slice(0, 12), href: null});
   if (lineage.replay_of) before.push({kind: "replay of", name: lineage.replay_of, detail: "an earlier run", href: `/runs/${lineage.replay_of}`});
@@ -90,7 +93,8 @@ function Graph({layers}: {layers: Layers}) {
   return (
     <div class="lineage" tabIndex={0} role="region" aria-label="Lineage as a graph; the list below says the same">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label="What the run read, and what it made">
-        {layers.before.map((_, at) => <path class="edge" key={`b${at}`} d={curve(xs[0] + WIDTH, top(layers.before.length, at) + HEIGHT / 2, xs[1], middle)} />)}
+        {layers.before.map((_, at) => <path class="edge" key={`b${at}`} d={curve(xs[0] + WIDTH, top(layers.before.length, at) + HEIGHT / 2, xs[1],
+          middle)} />)}
         {layers.after.map((_, at) => <path class="edge" key={`a${at}`} d={curve(xs[1] + WIDTH, middle, xs[2], top(layers.after.length, at) + HEIGHT / 2)} />)}
         {layers.before.map((node, at) => <Box key={`b${at}`} node={node} x={xs[0]} y={top(layers.before.length, at)} />)}
         <Box node={layers.run} x={xs[1]} y={top(1, 0)} />
@@ -107,7 +111,8 @@ function Rows({title, nodes, none}: {title: string; nodes: Node[]; none: string}
       {nodes.length === 0 ? <p class="soft">{none}</p> : (
         <ul class="run-list">
           {nodes.map((node, at) => (
-            <li key={at}><span class="soft">{node.kind}</span> {node.href ? <a href={node.href}>{node.name}</a> : <b>{node.name}</b>} <span class="soft">{node.detail}</span></li>
+            <li key={at}><span class="soft">{node.kind}</span> {node.href ? <a href={node.href}>{node.name}</a>
+              : <b>{node.name}</b>} <span class="soft">{node.detail}</span></li>
           ))}
         </ul>
       )}
@@ -127,7 +132,8 @@ export function LineageView({run}: {run: Run}) {
             <Rows title="What went in" nodes={layers.before} none="Nothing." />
             <Rows title="What came out" nodes={layers.after} none="Nothing was written." />
             <p class="soft small">
-              {found.environment && <>Environment {found.environment.name} {found.environment.lock_sha256.slice(0, 12)}, Python {found.environment.python}; </>}
+              {found.environment && <>Environment {found.environment.name} {found.environment.lock_sha256.slice(0, 12)},
+                Python {found.environment.python}; </>}
               server {found.server_version}; notebook {found.notebook.sha256.slice(0, 12)}; started by {found.user}.
             </p>
           </div>

@@ -32,8 +32,13 @@ interface Message {
   content: Record<string, unknown> | null;
   too_large?: number;
 }
+interface Papermill {
+  status?: string;
+  start_time?: string;
+  end_time?: string;
+}
 interface Executed {
-  cells: (SourceCell & {outputs?: Output[]; execution_count?: number | null; metadata: {papermill?: {status?: string; start_time?: string; end_time?: string}}})[];
+  cells: (SourceCell & {outputs?: Output[]; execution_count?: number | null; metadata: {papermill?: Papermill}})[];
 }
 
 /** What comes within this time is shown together. */
@@ -103,7 +108,8 @@ export class RunOutputs {
     this.byId.clear();
     this.displays.clear();
     for (const cell of cells) {
-      this.byId.set(cell.id, {id: cell.id, status: cell.status, count: cell.execution_count, startedAt: cell.started_at, endedAt: cell.ended_at, outputs: cell.outputs});
+      this.byId.set(cell.id, {id: cell.id, status: cell.status, count: cell.execution_count, startedAt: cell.started_at, endedAt: cell.ended_at,
+        outputs: cell.outputs});
       for (const output of cell.outputs) this.remember(output);
     }
     this.show();
@@ -164,7 +170,8 @@ export class RunOutputs {
     const cell = this.cellOf(message.cell);
     const content = message.content;
     if (!content) {
-      add(cell, {output_type: "stream", name: "stdout", text: `(${Math.round((message.too_large ?? 0) / 1048576)} MiB of output; it is shown when the run has ended)\n`});
+      add(cell, {output_type: "stream", name: "stdout",
+        text: `(${Math.round((message.too_large ?? 0) / 1048576)} MiB of output; it is shown when the run has ended)\n`});
     } else if (message.type === "clear_output") {
       if (content["wait"]) cell.isClearing = true;
       else cell.outputs = [];

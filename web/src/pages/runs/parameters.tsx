@@ -36,6 +36,8 @@ export function valuesOf(parameters: Parameter[], typed: Typed): Record<string, 
   return values;
 }
 
+const KINDS: Record<string, string> = {int: "a whole number", float: "a number", list: "a list like [1, 2]", dict: 'an object like {"a": 1}'};
+
 function valueOf({name, type}: Parameter, text: string): unknown {
   if (type === "str") return text;
   if (type === "bool") return text === "true";
@@ -43,7 +45,7 @@ function valueOf({name, type}: Parameter, text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch {
     if (type === "any") return text;
-    throw new Error(`${name} must be ${{int: "a whole number", float: "a number", list: "a list like [1, 2]", dict: "an object like {\"a\": 1}"}[type] ?? type}`);
+    throw new Error(`${name} must be ${KINDS[type] ?? type}`);
   }
 }
 
@@ -62,7 +64,8 @@ function Control({parameter, value, set, id, choices}: {parameter: Parameter; va
   return (
     <>
       <input id={id} value={value} aria-describedby={described} list={list} inputMode={["int", "float"].includes(parameter.type) ? "decimal" : undefined}
-        spellcheck={false} autocomplete="off" placeholder={parameter.optional ? "left out" : parameter.default_text ?? (isText(parameter.type) ? "" : parameter.type)}
+        spellcheck={false} autocomplete="off" placeholder={parameter.optional ? "left out"
+          : parameter.default_text ?? (isText(parameter.type) ? "" : parameter.type)}
         onInput={(event) => set(event.currentTarget.value)} />
       {choices && <datalist id={list}>{choices.map((choice) => <option key={choice} value={choice} />)}</datalist>}
     </>
@@ -70,7 +73,8 @@ function Control({parameter, value, set, id, choices}: {parameter: Parameter; va
 }
 
 /** `choices`: names to choose from, for parameters that name something. */
-export function ParameterFields({parameters, typed, set, choices = {}}: {parameters: Parameter[]; typed: Typed; set: (typed: Typed) => void; choices?: Record<string, string[]>}) {
+export function ParameterFields({parameters, typed, set, choices = {}}:
+  {parameters: Parameter[]; typed: Typed; set: (typed: Typed) => void; choices?: Record<string, string[]>}) {
   const base = useId();
   if (parameters.length === 0) return <p class="soft">This notebook takes no parameters.</p>;
   return (
@@ -80,7 +84,8 @@ export function ParameterFields({parameters, typed, set, choices = {}}: {paramet
         return (
           <div class="field" key={parameter.name}>
             <label for={id}>{parameter.name}</label>
-            <Control parameter={parameter} id={id} value={typed[parameter.name] ?? ""} choices={choices[parameter.name]} set={(text) => set({...typed, [parameter.name]: text})} />
+            <Control parameter={parameter} id={id} value={typed[parameter.name] ?? ""} choices={choices[parameter.name]} set={(text) => set({...typed,
+              [parameter.name]: text})} />
             {parameter.help && <span class="hint" id={`${id}-help`}>{parameter.help}</span>}
           </div>
         );

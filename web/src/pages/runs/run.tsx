@@ -8,7 +8,7 @@ import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
-import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
+import {announce, Empty, Loading, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {Publish} from "../dashboards/publish";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
@@ -42,8 +42,9 @@ export function useSources(run: Run): SourceCell[] | null {
 }
 
 function Head({run}: {run: Run}) {
+  const on = run.object ? `?object=${encodeURIComponent(run.object)}` : "";
   const notebook = run.recipe
-    ? <a href={`/recipes/${inPath(run.recipe.name)}${run.object ? `?object=${encodeURIComponent(run.object)}` : ""}`}>recipe {run.recipe.name} {run.recipe.version}</a>
+    ? <a href={`/recipes/${inPath(run.recipe.name)}${on}`}>recipe {run.recipe.name} {run.recipe.version}</a>
     : <a href={`/notebooks/${inPath(run.notebook.name)}`}>{run.notebook.name}, version {run.notebook.version}</a>;
   return (
     <div class="head">
@@ -80,7 +81,9 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
     <div class="bar">
       {!isOver && may("runs:write") && <button class="danger" onClick={() => attempt(cancel())}>Cancel</button>}
       {may("runs:write") && <button onClick={() => open("again")}>Run again …</button>}
-      {isOver && may("runs:write") && <button title="The same notebook, parameters and versions of everything it read" onClick={() => attempt(replay())}>Replay</button>}
+      {isOver && may("runs:write") && (
+        <button title="The same notebook, parameters and versions of everything it read" onClick={() => attempt(replay())}>Replay</button>
+      )}
       <a class="button" href={`/runs/compare?a=${run.id}`}>Compare …</a>
       {may("runs:write") && <button onClick={() => open("publish")}>Publish …</button>}
       {isOver && run.started_at && <a class="button" href={`/v1/runs/${run.id}/notebook`} download={`${titleOf(run)}.ipynb`}>Download .ipynb</a>}
@@ -96,15 +99,16 @@ function How({run}: {run: Run}) {
   return (
     <div class="section" aria-label="Progress" role="group">
       <Progress value={cells_total ? fraction : null} label="Progress of the run" />
-      <p class="soft small number">{run.state === "starting" ? "A kernel is being made ready" : text || `${cells_done} of ${plural(cells_total, "cell")} done`}</p>
+      <p class="soft small number">{run.state === "starting" ? "A kernel is being made ready"
+        : text || `${cells_done} of ${plural(cells_total, "cell")} done`}</p>
     </div>
   );
 }
 
 function Failure({run}: {run: Run}) {
   if (run.error) return <div class="card pad"><Outputs outputs={[{output_type: "error", ...run.error}]} /></div>;
-  if (["failed", "timed_out", "out_of_memory", "interrupted"].includes(run.state)) return <ProblemBox problem={{title: `The run ${run.state === "failed" ? "failed" : `ended: ${run.state.replace(/_/g, " ")}`}`, detail: run.reason}} />;
-  return null;
+  if (!["failed", "timed_out", "out_of_memory", "interrupted"].includes(run.state)) return null;
+  return <ProblemBox problem={{title: run.state === "failed" ? "The run failed" : `The run ended: ${run.state.replace(/_/g, " ")}`, detail: run.reason}} />;
 }
 
 function FactList({facts}: {facts: [string, string][]}) {
@@ -137,7 +141,8 @@ function Side({run}: {run: Run}) {
   if (run.cost?.cpu_s !== undefined) cost.push(["processor", seconds(run.cost.cpu_s)]);
   if (run.cost?.memory_peak_bytes !== undefined) cost.push(["memory", bytes(run.cost.memory_peak_bytes)]);
   if (run.cost?.waited_s !== undefined) cost.push(["waited", seconds(run.cost.waited_s)]);
-  const limits = Object.entries(run.limits).filter(([, value]) => value !== null).map(([name, value]): [string, string] => [`${name.replace(/_/g, " ")}`, String(value)]);
+  const limits = Object.entries(run.limits).filter(([, value]) => value !== null)
+    .map(([name, value]): [string, string] => [`${name.replace(/_/g, " ")}`, String(value)]);
   return (
     <aside class="run-side" aria-label="About the run">
       {run.result !== null && <Facts title="Result" facts={resultFacts(run.result)} />}
@@ -156,9 +161,12 @@ function OutputsTab({run, outputs}: {run: Run; outputs: RunOutputs | null}) {
     <section class="card pad section" aria-label="Outputs">
       <div class="bar apart">
         <h2>{isUnderWay(run) ? "Outputs so far" : "Outputs"}</h2>
-        <label class="check"><input type="checkbox" checked={showCode} onChange={() => navigate(withQuery({code: showCode ? null : "1"}), {replace: true})} />Code</label>
+        <label class="check">
+          <input type="checkbox" checked={showCode} onChange={() => navigate(withQuery({code: showCode ? null : "1"}), {replace: true})} />Code
+        </label>
       </div>
-      {outputs && <RunDocument outputs={outputs} sources={sources} showCode={showCode} empty={isUnderWay(run) ? "Nothing yet." : "It ended before anything was put out."} />}
+      {outputs && <RunDocument outputs={outputs} sources={sources} showCode={showCode} empty={isUnderWay(run) ? "Nothing yet."
+        : "It ended before anything was put out."} />}
     </section>
   );
 }
@@ -174,7 +182,10 @@ function Figures({run}: {run: Run}) {
         return (
           <figure class="card pad" key={name}>
             <img src={shown.href} alt={`${name.replace("-", " ")} of ${titleOf(run)}`} loading="lazy" />
-            <figcaption class="bar small">{name.replace("-", " ")}{forms.map((figure) => <a key={figure.name} href={figure.href} download={figure.name}>{figure.name.split(".").at(-1)?.toUpperCase()} ({bytes(figure.bytes)})</a>)}</figcaption>
+            <figcaption class="bar small">
+              {name.replace("-", " ")}
+              {forms.map((figure) => <a key={figure.name} href={figure.href} download={figure.name}>{figure.name.split(".").at(-1)?.toUpperCase()} ({bytes(figure.bytes)})</a>)}
+            </figcaption>
           </figure>
         );
       })}
@@ -190,7 +201,11 @@ export function Log({run}: {run: Run}) {
     const timer = isUnderWay(run) ? setInterval(read, 2000) : undefined;
     return () => clearInterval(timer);
   }, [run.id, run.state]);
-  return <section class="card pad" aria-label="Log">{text === null ? <p class="loading">Reading the log …</p> : text === "" ? <p class="soft">The log is empty.</p> : <pre class="run-log" tabIndex={0}>{text}</pre>}</section>;
+  return (
+    <section class="card pad" aria-label="Log">
+      {text === null ? <Loading what="Reading the log" /> : text === "" ? <p class="soft">The log is empty.</p> : <pre class="run-log" tabIndex={0}>{text}</pre>}
+    </section>
+  );
 }
 
 const TABS: [string, string][] = [["outputs", "Outputs"], ["figures", "Figures"], ["lineage", "Lineage"], ["log", "Log"]];
