@@ -283,5 +283,5 @@ const struct route live_routes[] = {
      .body_max = 2 * DOCUMENT_CODE_MAX, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_WAIT, .request = inspect_fields,
      .summary = "What stands at the cursor, by the kernel", .response = "found, data"},
     {.method = "POST", .path = "/v1/notebooks/{name*}/live/save", .scope = SCOPE_NOTEBOOKS_WRITE, .handle = post_save,
-     .flags = ROUTE_NO_IDEMPOTENCY, .summary = "Store an open notebook as its next version now", .response = "version"},
+     .body = BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_BODY_OPTIONAL, .summary = "Store an open notebook as its next version now", .response = "version"},
     ROUTE_END};

@@ -4,6 +4,7 @@
 #include "aggregate/object.h"
 #include "handler.h"
 #include "interact/notebook.h"
+#include "interact/documents.h"
 #include "interact/notebooks.h"
 
 static struct notebooks *service(const struct request *request) { return request_services(request)->notebooks; }
@@ -123,6 +124,7 @@ static void put_notebook(struct request *request, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
+    documents_stored_outside(request_services(request)->documents, request_tenant(request), request_param(request, "name"), false);
     reply_etag(reply, etag);
     reply_json(reply, is_new ? 201 : 200, info);
 }
@@ -135,10 +137,13 @@ static void delete_notebook(struct request *request, struct reply *reply)
                                  .user = request_identity(request)->user};
     if (request_conditions(request, &what.if_match, &none_match, &err)
         && request_query_int(request, "version", 1, INT64_MAX, &what.key.version, &err)
-        && notebooks_delete(service(request), &what, &err))
+        && notebooks_delete(service(request), &what, &err)) {
+        if (!what.key.version)
+            documents_stored_outside(request_services(request)->documents, what.key.tenant, what.key.name, true);
         reply_empty(reply, 204);
-    else
+    } else {
         reply_error(reply, &err);
+    }
 }
 
 static const struct query_field list_query[] = {{"prefix", QUERY_TEXT, "Names that begin with this"},

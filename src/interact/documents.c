@@ -192,7 +192,7 @@ static void open_document_free(struct open_document *open)
 static struct open_document *find(struct documents *documents, const char *tenant, const char *name)
 {
     for (struct open_document *open = documents->first; open; open = open->next)
-        if (strcmp(open->name, name) == 0 && strcmp(open->tenant, tenant) == 0)
+        if (!open->is_ended && strcmp(open->name, name) == 0 && strcmp(open->tenant, tenant) == 0)
             return open;
     return NULL;
 }
@@ -237,6 +237,26 @@ static bool is_idle(const struct open_document *open)
 {
     return open->references == 0 && (open->is_ended || !open->document ||
            (open->viewers == 0 && !open->has_row && !open->is_changed && open->kernel_state == KERNEL_NONE));
+}
+
+void documents_stored_outside(struct documents *documents, const char *tenant, const char *name, bool is_deleted)
+{
+    struct su_err err;
+    su_lock(&documents->lock);
+    struct open_document *open = find(documents, tenant, name);
+    if (open)
+        open->references++;
+    su_unlock(&documents->lock);
+    if (!open)
+        return;
+    if (is_deleted && !documents_end(documents, open, true, &err))
+        su_log_error("document.end", &err, su_kv_text("notebook", name));
+    su_lock(&open->lock);
+    if (!is_deleted && open->document && !open->is_changed && document_busy(open->document) == 0 && document_load(documents, open, 0, &err))
+        open->epoch++; /* every reader gets a snapshot */
+    su_unlock(&open->lock);
+    document_fire(documents, open);
+    documents_put_back(documents, open);
 }
 
 void documents_put_back(struct documents *documents, struct open_document *open)

@@ -68,6 +68,9 @@ bool documents_answer(struct documents *documents, struct open_document *open, c
 bool documents_save(struct documents *documents, struct open_document *open, int64_t *ret_version, struct su_err *err);
 /* Shut the kernel down, store, and forget it; is_deleted: the notebook is gone, store nothing. */
 bool documents_end(struct documents *documents, struct open_document *open, bool is_deleted, struct su_err *err);
+/* Somebody stored or (is_deleted) deleted the notebook of that name: an open document without changes of its own becomes the
+ * new version, one with changes stays and is the next version; of a deleted notebook nothing stays open. */
+void documents_stored_outside(struct documents *documents, const char *tenant, const char *name, bool is_deleted);
 /* One output, whole. */
 bool documents_output(struct documents *documents, struct open_document *open, const char *cell, size_t index, struct su_buf *out, struct su_err *err);
 

@@ -37,7 +37,8 @@ struct open_document {
     int64_t version;                    /* the stored one it was made of */
     int64_t saved_ms, saved_revision, changed_ms, first_change_ms;
     bool is_changed;                    /* outputs or text that no version has */
-    bool has_row, is_ended, is_saving;
+    bool has_row, is_saving;
+    _Atomic bool is_ended;              /* of a notebook that is gone: nobody finds it any more */
     int viewers;
 
     struct delta ring[RING_DELTAS];
