@@ -185,7 +185,8 @@ export default function Runs({query}: PageProps) {
             return filter.state || filter.notebook || filter.recipe
               ? <Empty title="No run fits"><button onClick={() => navigate("/runs", {replace: true})}>Show all</button></Empty>
               : <Empty title="Nothing has run yet"><p>A run executes a notebook or a recipe and keeps what came of it.</p>
-                <div class="bar"><a class="button primary" href="/recipes">Choose a recipe</a><a class="button" href="/notebooks">Open a notebook</a></div></Empty>;
+                <div class="bar"><a class="button primary" href="/recipes">Choose a recipe</a>
+                  <a class="button" href="/notebooks">Open a notebook</a></div></Empty>;
           }
           return (
             <section class="section" aria-label="History">

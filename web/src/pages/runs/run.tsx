@@ -184,7 +184,9 @@ function Figures({run}: {run: Run}) {
             <img src={shown.href} alt={`${name.replace("-", " ")} of ${titleOf(run)}`} loading="lazy" />
             <figcaption class="bar small">
               {name.replace("-", " ")}
-              {forms.map((figure) => <a key={figure.name} href={figure.href} download={figure.name}>{figure.name.split(".").at(-1)?.toUpperCase()} ({bytes(figure.bytes)})</a>)}
+              {forms.map((figure) => (
+                <a key={figure.name} href={figure.href} download={figure.name}>{figure.name.split(".").at(-1)?.toUpperCase()} ({bytes(figure.bytes)})</a>
+              ))}
             </figcaption>
           </figure>
         );
@@ -203,7 +205,8 @@ export function Log({run}: {run: Run}) {
   }, [run.id, run.state]);
   return (
     <section class="card pad" aria-label="Log">
-      {text === null ? <Loading what="Reading the log" /> : text === "" ? <p class="soft">The log is empty.</p> : <pre class="run-log" tabIndex={0}>{text}</pre>}
+      {text === null ? <Loading what="Reading the log" /> : text === "" ? <p class="soft">The log is empty.</p>
+        : <pre class="run-log" tabIndex={0}>{text}</pre>}
     </section>
   );
 }
