@@ -103,6 +103,18 @@ static json_t *offer_json(const struct stream *stream, const char *name, const s
                      "iteration", (json_int_t)offer->iteration);
 }
 
+/* Which window a run has in its hands now. */
+static void tell_offer(struct request *request, const struct stream *stream, const char *name, const struct consumer_offer *offer)
+{
+    const struct identity *who = request_identity(request);
+    if (who->run[0] == '\0')
+        return;
+    SU_AUTO_JSON json_t *detail = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "tenant", who->tenant, "run", who->run, "stream", stream->name,
+                                            "consumer", name, "iteration", (json_int_t)offer->iteration, "window",
+                                            consumer_window_json(&offer->window));
+    su_bus_publish(request_services(request)->bus, "run-consumed", "window.offered", detail);
+}
+
 static void get_next(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -114,9 +126,10 @@ static void get_next(struct request *request, struct reply *reply)
     if (!stream_of(request, &stream, &err) || !request_query_int(request, "epoch", 1, INT64_MAX, &epoch, &err)
         || !consumer_next(service(request), stream, name, epoch, &offer, &is_found, &err))
         reply_error(reply, &err);
-    else if (is_found)
+    else if (is_found) {
+        tell_offer(request, stream, name, &offer);
         reply_json(reply, 200, offer_json(stream, name, &offer));
-    else if (!reply_park(request, reply, stream->topic))
+    } else if (!reply_park(request, reply, stream->topic))
         reply_empty(reply, 204);
 }
 

@@ -12,7 +12,7 @@
 #include "notebook.h"
 #include "recorder_private.h"
 
-struct display { json_t *data, *metadata; };
+struct display { json_t *data, *metadata; char *id; /* NULL: none */ };
 
 enum output_kind { OUTPUT_STREAM, OUTPUT_DISPLAY, OUTPUT_RESULT, OUTPUT_ERROR, OUTPUT_KIND_COUNT };
 static const char *const output_names[OUTPUT_KIND_COUNT] = {"stream", "display_data", "execute_result", "error"};
@@ -143,6 +143,7 @@ void recorder_free(struct recorder *r)
     for (size_t i = 0; i < r->n_displays; i++) {
         json_decref(r->displays[i]->data);
         json_decref(r->displays[i]->metadata);
+        free(r->displays[i]->id);
         free(r->displays[i]);
     }
     free(r->cells);
@@ -323,6 +324,7 @@ static void add_display(struct recorder *r, struct cell *cell, const json_t *con
         display = display_new(r);
         if (display_id)
             json_object_set_new(r->by_display, display_id, json_integer((json_int_t)r->n_displays - 1));
+        display->id = su_strdup(display_id);
     }
     display_set(display, content);
     struct output *output = output_new(cell, kind);
@@ -526,6 +528,11 @@ static void write_output(struct su_buf *out, const struct output *output)
         outputs_json(out, output->display->data);
         su_buf_adds(out, ",\"metadata\":");
         outputs_json(out, output->display->metadata);
+        if (output->display->id) {
+            su_buf_adds(out, ",\"transient\":{\"display_id\":");
+            outputs_text(out, su_str_of(output->display->id));
+            su_buf_addc(out, '}');
+        }
         if (output->kind == OUTPUT_RESULT)
             su_buf_addf(out, ",\"execution_count\":%lld", (long long)output->count);
         su_buf_addc(out, '}');

@@ -51,7 +51,7 @@ const json_t *recorder_result(const struct recorder *recorder);
 const json_t *recorder_error(const struct recorder *recorder);
 
 /* {"cells":[{"id","index","status","execution_count","started_at","ended_at","outputs":[…]}…]} of the cells that
- * have begun, appended as text. */
+ * have begun, appended as text.  Outputs that can be updated say by which "transient":{"display_id"}. */
 void recorder_outputs(const struct recorder *recorder, struct su_buf *out);
 /* Outputs of one code cell (by its number among code cells) so far: how many, one of them as nbformat has it, appended, and
  * the bytes of a stream's text (0 for other outputs). */

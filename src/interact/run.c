@@ -151,7 +151,10 @@ static void on_touch(void *arg, const char *topic, const char *event, const json
     if (detail == NULL)
         return;
     if (strcmp(topic, "run-consumed") == 0) {
-        on_consumed(runs, detail);
+        bool is_commit = strcmp(event, "window.consumed") == 0;
+        paces_note(runs, detail, is_commit);
+        if (is_commit)
+            on_consumed(runs, detail);
         return;
     }
     const char *run = su_json_string(detail, "run", NULL), *mode = NULL,
@@ -252,8 +255,7 @@ static struct waiting *line_next(struct runs *runs, int64_t *ret_pause_ms)
     return NULL;
 }
 
-/* With the lock held. */
-static struct live *lives_find(struct runs *runs, const char *tenant, const char *id)
+struct live *lives_find(struct runs *runs, const char *tenant, const char *id)
 {
     for (struct live *live = runs->lives; live; live = live->next) {
         if (strcmp(live->id, id) == 0 && strcmp(live->tenant, tenant) == 0)
@@ -440,6 +442,10 @@ static void remove_live(struct runs *runs, struct live *live, bool again)
     runs->n_lives--;
     runs->n_following -= live->is_follow;
     runs->n_finished += !again;
+    if (again)
+        paces_drop(runs, live->tenant, live->id);
+    else
+        paces_forget(runs, live->tenant, live->id);
     if (again)
         line_append(runs, &(struct run_open){.tenant = live->tenant, .id = live->id, .attempt = live->attempt + 1,
                                              .due_ms = live->due_ms, .is_follow = live->is_follow});
@@ -705,6 +711,8 @@ void runs_close(struct runs *runs)
             waiting_free(w);
         }
     }
+    while (runs->paces)
+        paces_forget(runs, runs->paces->tenant, runs->paces->id);
     su_queue_free(runs->work);
     su_close_fd(&runs->epoll_fd);
     su_close_fd(&runs->wake_fd);

@@ -134,6 +134,7 @@ void live_record(struct live *live, const json_t *event)
     {
         SU_LOCKED(&live->lock);
         recorder_add(live->recorder, event);
+        live->recorded_seq = su_json_int(event, "seq", live->recorded_seq);
         name = recorder_client_event(live->recorder, event, &data);
     }
     if (name == NULL || data == NULL)

@@ -4,6 +4,7 @@
  *   run_work.c   what blocks: starting a kernel, finding it again, the end; threads "run-work"
  *   run_live.c   a run under way: recorder, log of events, what readers see of them
  *   run_table.c  rows
+ *   run_paces.c  what runs that follow did lately
  *   run_totals.c numbers for an overview
  *   run_read.c   the reading half of run.h */
 #pragma once
@@ -11,6 +12,7 @@
 #include "compute/kernel.h"
 #include "recorder.h"
 #include "run.h"
+#include "run_pace.h"
 
 /* ---- run_live.c ---- */
 
@@ -41,6 +43,7 @@ struct live {
     int64_t retries, created_ms;
     int64_t failures, due_ms;       /* of a following run: in a row; when to begin again (since 1970) */
     const char *last_error;         /* while it is written down that it begins again */
+    const char *last_window;        /* the same: the window it had in its hands, JSON, or NULL */
     struct keeper *keeper;
     uint64_t next_seq;
     bool is_cancel_sent, is_watched, wants_write;
@@ -59,6 +62,7 @@ struct live {
     struct su_buf log;
     int events_fd;
     uint64_t events_length;
+    int64_t recorded_seq;           /* the last event that the recorder knows */
 };
 
 struct live *live_new(const char *tenant, const char *id, int64_t attempt, enum run_job job);
@@ -131,8 +135,8 @@ bool run_table_end(struct sql *db, const struct run_ending *ending, struct su_er
 /* State (and, running, the time) of a run that has not ended. */
 bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms,
                      struct su_err *err);
-/* Queued again, not before due_ms; last_error may be NULL. */
-struct run_again { const char *tenant, *id, *last_error; int64_t attempt, failures, due_ms; };
+/* Queued again, not before due_ms; last_error and last_window (JSON) may be NULL. */
+struct run_again { const char *tenant, *id, *last_error, *last_window; int64_t attempt, failures, due_ms, at_ms; };
 bool run_table_again(struct sql *db, const struct run_again *again, struct su_err *err);
 /* *ret: did a run that has not ended take the mark? */
 bool run_table_cancel(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);
@@ -147,6 +151,9 @@ struct run_consumed { char *tenant, *run, *stream, *consumer; int64_t from, to, 
 bool run_table_consumed(struct sql *db, const struct run_consumed *consumed, struct su_err *err);
 
 /* ---- run.c ---- */
+
+/* What a run under way that follows streams did lately, over all its attempts. */
+struct run_pace { struct run_pace *next; char *tenant, *id; struct pace *pace; };
 
 struct waiting { struct waiting *next; char *tenant, *id; int64_t attempt, due_ms; bool is_follow; };
 struct line { struct waiting *first, **last; };
@@ -166,6 +173,7 @@ struct runs {
     uint64_t n_lives, n_following, n_waiting, n_finished;   /* n_following: of the lives */
     struct line lines[2];               /* [1]: of following runs, which have places of their own */
     struct live *messages;
+    struct run_pace *paces;
     bool is_closing;
 
     struct su_queue *work;              /* struct live, to the workers */
@@ -180,10 +188,24 @@ void runs_message(struct runs *runs, struct live *live, enum run_message message
 /* The run, if it is under way; give it back with runs_unref. */
 struct live *runs_find(struct runs *runs, const char *tenant, const char *id);
 void runs_unref(struct runs *runs, struct live *live);
+/* With runs->lock held: no reference is taken. */
+struct live *lives_find(struct runs *runs, const char *tenant, const char *id);
 /* Tell the bus: event is "run.queued" … */
 void runs_publish(struct runs *runs, const char *tenant, const char *id, const char *event, enum run_state state);
 /* Set a run's state where readers see it, write it down without waiting, tell the bus. */
 void runs_set_state(struct runs *runs, struct live *live, enum run_state state, int64_t at_ms);
+
+/* ---- run_paces.c ---- */
+
+/* Its pace as pace_json has it, or null (new reference). */
+json_t *runs_pace(struct runs *runs, const char *tenant, const char *id, bool with_iterations);
+/* The window in the run's hands: JSON (caller frees), or NULL. */
+char *runs_window(struct runs *runs, const char *tenant, const char *id);
+/* A window was handed to a run or committed by it: the detail of pace_offer or pace_commit, with "tenant" and "run". */
+void paces_note(struct runs *runs, const json_t *detail, bool is_commit);
+/* With runs->lock held: an attempt is over; the run is. */
+void paces_drop(struct runs *runs, const char *tenant, const char *id);
+void paces_forget(struct runs *runs, const char *tenant, const char *id);
 
 /* ---- run_work.c ---- */
 void run_work(void *arg);               /* a worker's life */

@@ -61,6 +61,8 @@ static bool get_now(struct runs *runs, const char *tenant, const char *id, json_
     enum run_state state;
     if (ok && live && run_state_parse(su_json_string(*ret, "state", ""), &state) && !run_state_is_final(state))
         lay_over(live, *ret);
+    if (ok && json_is_null(json_object_get(*ret, "ended_at")))
+        json_object_set_new(*ret, "pace", runs_pace(runs, tenant, id, true));
     runs_unref(runs, live);
     return ok;
 }
@@ -104,6 +106,8 @@ bool run_list(struct runs *runs, const struct run_list *list, json_t **ret_items
         struct live *live = find_under_way(runs, list->tenant, su_json_string(run, "id", ""));
         if (live && json_is_null(json_object_get(run, "ended_at")))
             lay_over(live, run);
+        if (json_is_null(json_object_get(run, "ended_at")))
+            json_object_set_new(run, "pace", runs_pace(runs, list->tenant, su_json_string(run, "id", ""), false));
         runs_unref(runs, live);
     }
     *ret_items = su_take(items);
@@ -136,6 +140,15 @@ static json_t *joined(json_t *notebook)
     return notebook_join(notebook) ? su_take(owned) : NULL;
 }
 
+/* With the lock held: the id of the last event that is in it, behind the cells. */
+static void add_event_id(const struct live *live, struct su_buf *out)
+{
+    if (out->failed || out->len == 0)
+        return;
+    out->len--;
+    su_buf_addf(out, ",\"event\":\"%" PRId64 "-%" PRId64 "\"}", live->attempt, live->recorded_seq);
+}
+
 bool run_outputs(struct runs *runs, const char *tenant, const char *id, struct su_buf *ret, struct su_err *err)
 {
     struct live *live = find_under_way(runs, tenant, id);
@@ -147,6 +160,7 @@ bool run_outputs(struct runs *runs, const char *tenant, const char *id, struct s
             recorder_outputs(live->recorder, ret);
         else
             su_buf_adds(ret, "{\"cells\":[]}");
+        add_event_id(live, ret);
         su_unlock(&live->lock);
         runs_unref(runs, live);
     } else {

@@ -46,6 +46,9 @@ const struct store_migration run_migrations[] = {
      "CREATE TABLE run_consumed (tenant TEXT NOT NULL, run TEXT NOT NULL, stream TEXT NOT NULL, consumer TEXT NOT NULL,"
      "  first INTEGER NOT NULL, next INTEGER NOT NULL, windows INTEGER NOT NULL, decisions INTEGER NOT NULL,"
      "  PRIMARY KEY (tenant, run, stream, consumer)) STRICT, WITHOUT ROWID;"},
+    {"run", 3,
+     "ALTER TABLE runs ADD COLUMN last_error_ms INTEGER;"
+     "ALTER TABLE runs ADD COLUMN last_window TEXT;"},
     {NULL, 0, NULL},
 };
 
@@ -137,7 +140,7 @@ bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct s
     "id, state, reason, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, replay_of, " \
     "network, retries, attempt,"                                                                                       \
     " created_ms, started_ms, ended_ms, cells_total, cells_done, fraction, progress, limits, cost, parameters, "       \
-    "error, result, user, follow, last_error"
+    "error, result, user, follow, last_error, last_error_ms, last_window"
 enum {
     COL_ID,
     COL_STATE,
@@ -168,6 +171,8 @@ enum {
     COL_USER,
     COL_FOLLOW,
     COL_LAST_ERROR,
+    COL_LAST_ERROR_MS,
+    COL_LAST_WINDOW,
 };
 
 static json_t *time_col(struct sql_row *row, int column)
@@ -227,6 +232,10 @@ static json_t *row_json(struct sql_row *row)
         {"follow", json_boolean(sql_col_int(row, COL_FOLLOW))},
         {"restarts", json_integer(sql_col_int(row, COL_ATTEMPT) - 1)},
         {"last_error", text_col(row, COL_LAST_ERROR)},
+        {"last_error_at", time_col(row, COL_LAST_ERROR_MS)},
+        {"last_error_window", json_col(row, COL_LAST_WINDOW)},
+        {"followed", json_array()},
+        {"pace", json_null()},
         {"progress", progress_col(row)},
         {"created_at", time_col(row, COL_CREATED)},
         {"started_at", time_col(row, COL_STARTED)},
@@ -259,6 +268,29 @@ static bool add_figures(struct sql *db, const char *tenant, json_t *run, struct 
     return next == SQL_DONE;
 }
 
+/* Which windows it committed, for lineages and runs alike. */
+static bool add_consumed(struct sql *db, const char *tenant, const char *id, json_t *into, struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
+                                                 "SELECT stream, consumer, first, next, windows, decisions FROM run_consumed"
+                                                 " WHERE tenant = ?1 AND run = ?2 ORDER BY stream, consumer",
+                                                 sql_text(tenant), sql_text(id));
+    enum sql_next next = SQL_ERROR;
+    while (row && (next = sql_step(row, err)) == SQL_ROW)
+        json_array_append_new(json_object_get(into, "followed"),
+                              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "stream", sql_col_text(row, 0), "consumer", sql_col_text(row, 1),
+                                        "from", (json_int_t)sql_col_int(row, 2), "to", (json_int_t)sql_col_int(row, 3), "windows",
+                                        (json_int_t)sql_col_int(row, 4), "decisions", (json_int_t)sql_col_int(row, 5)));
+    return next == SQL_DONE;
+}
+
+/* What stands in tables of its own. */
+static bool add_rest(struct sql *db, const char *tenant, json_t *run, struct su_err *err)
+{
+    return add_figures(db, tenant, run, err)
+        && (!json_is_true(json_object_get(run, "follow")) || add_consumed(db, tenant, su_json_string(run, "id", ""), run, err));
+}
+
 bool run_table_json(struct sql *db, const char *tenant, const char *id, json_t **ret, struct su_err *err)
 {
     SU_AUTO_JSON json_t *run = NULL;
@@ -270,7 +302,7 @@ bool run_table_json(struct sql *db, const char *tenant, const char *id, json_t *
             return next == SQL_DONE ? no_such_run(id, err) : false;
         run = row_json(row);
     }
-    if (!add_figures(db, tenant, run, err))
+    if (!add_rest(db, tenant, run, err))
         return false;
     *ret = su_take(run);
     return true;
@@ -296,7 +328,7 @@ bool run_table_list(struct sql *db, const struct run_list *list, json_t **ret, s
     size_t i;
     json_t *run;
     json_array_foreach(items, i, run) {
-        if (!add_figures(db, list->tenant, run, err))
+        if (!add_rest(db, list->tenant, run, err))
             return false;
     }
     *ret = su_take(items);
@@ -333,21 +365,6 @@ static bool add_streams(struct sql *db, const char *tenant, const char *id, json
         json_array_append_new(json_object_get(lineage, "streams"),
                               json_pack("{s:s, s:I, s:I}", "stream", sql_col_text(row, 0), "from", (json_int_t)sql_col_int(row, 1), "to",
                                         (json_int_t)sql_col_int(row, 2)));
-    return next == SQL_DONE;
-}
-
-static bool add_consumed(struct sql *db, const char *tenant, const char *id, json_t *lineage, struct su_err *err)
-{
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-                                                 "SELECT stream, consumer, first, next, windows, decisions FROM run_consumed"
-                                                 " WHERE tenant = ?1 AND run = ?2 ORDER BY stream, consumer",
-                                                 sql_text(tenant), sql_text(id));
-    enum sql_next next = SQL_ERROR;
-    while (row && (next = sql_step(row, err)) == SQL_ROW)
-        json_array_append_new(json_object_get(lineage, "followed"),
-                              json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "stream", sql_col_text(row, 0), "consumer", sql_col_text(row, 1),
-                                        "from", (json_int_t)sql_col_int(row, 2), "to", (json_int_t)sql_col_int(row, 3), "windows",
-                                        (json_int_t)sql_col_int(row, 4), "decisions", (json_int_t)sql_col_int(row, 5)));
     return next == SQL_DONE;
 }
 
@@ -467,10 +484,11 @@ bool run_table_state(struct sql *db, const char *tenant, const char *id, enum ru
 bool run_table_again(struct sql *db, const struct run_again *again, struct su_err *err)
 {
     return sql_run(db, err,
-                   "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3, failures = ?4, due_ms = ?5, last_error = ?6"
+                   "UPDATE runs SET state = 'queued', started_ms = NULL, attempt = ?3, failures = ?4, due_ms = ?5, last_error = ?6,"
+                   " last_error_ms = ?7, last_window = ?8"
                    " WHERE tenant = ?1 AND id = ?2 AND state IN ('queued', 'starting', 'running')",
                    sql_text(again->tenant), sql_text(again->id), sql_int(again->attempt), sql_int(again->failures),
-                   sql_int(again->due_ms), sql_text(again->last_error));
+                   sql_int(again->due_ms), sql_text(again->last_error), sql_int(again->at_ms), sql_text(again->last_window));
 }
 
 bool run_table_consumed(struct sql *db, const struct run_consumed *c, struct su_err *err)

@@ -485,6 +485,7 @@ static bool write_again(struct sql *db, void *arg, struct su_err *err)
 {
     struct live *live = arg;
     const struct run_again again = {.tenant = live->tenant, .id = live->id, .last_error = live->last_error,
+                                    .last_window = live->last_window, .at_ms = su_now_ms(),
                                     .attempt = live->attempt + 1, .failures = live->failures, .due_ms = live->due_ms};
     return run_table_again(db, &again, err);
 }
@@ -503,7 +504,9 @@ static void back_off(struct live *live)
 static void try_again(struct runs *runs, struct live *live, const struct run_end *end)
 {
     struct su_err err;
+    SU_AUTO_FREE char *window = runs_window(runs, live->tenant, live->id);
     live->last_error = end->reason[0] ? end->reason : "the kernel's keeper is gone";
+    live->last_window = window;
     if (live->is_follow && live->due_ms == 0)
         back_off(live);
     if (!store_write(runs->store, write_again, live, &err)) {

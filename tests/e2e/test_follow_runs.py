@@ -147,3 +147,32 @@ def test_notebooks_that_name_no_consumer_follow_under_their_own_names(acting):
     assert sorted(item["name"] for item in consumers) == ["left-one", "two"]
     for run in runs:
         acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+BREAKS = """
+import suricate as s
+for window in s.follow("s", every="10s", from_="earliest", name="f"):
+    print("window", int(window.start.timestamp()), flush=True)
+    if len(window.frame) == 3:
+        raise ValueError("three at once")
+"""
+
+
+def test_a_run_tells_its_pace_and_in_which_window_it_failed(acting):
+    acting.put_notebook("breaks", BREAKS)
+    run = acting.start_run("breaks", follow=True)
+    say(acting, 1, 11, 21)
+    now = wait_until(lambda: (now := record(acting, run["id"]))["pace"] and len(now["pace"].get("iterations", [])) == 2 and now, "two came round")
+    assert now["pace"]["iterations_per_m"] == 2 and now["last_error_window"] is None
+    assert [one["messages"] for one in now["pace"]["iterations"]] == [1, 1]
+    assert {"stream", "consumer", "start", "end", "from", "to", "decisions", "took_ms", "at", "iteration"} <= set(now["pace"]["iterations"][0])
+    assert now["followed"][0]["windows"] == 2
+    say(acting, 22, 23, 31)
+    failed = wait_until(lambda: (now := record(acting, run["id"]))["last_error"] and now, "it failed")
+    window = failed["last_error_window"]
+    assert failed["last_error"] == "ValueError: three at once" and failed["last_error_at"]
+    assert window["messages"] == 3 and window["stream"] == "s" and window["start"] < window["end"]
+    listed = next(item for item in acting.requests.get("/v1/runs").json()["items"] if item["id"] == run["id"])
+    assert listed["last_error_window"] == window and "iterations" not in listed["pace"]
+    ended = acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"}).json()
+    assert ended["pace"] is None and ended["followed"][0]["windows"] == 2

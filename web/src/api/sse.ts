@@ -8,17 +8,18 @@ export interface ServerEvent {
   data: string;
 }
 
-/** Follows `path` until the returned function is called or the stream ends by itself ("over" is told then). */
-export function follow(path: string, tell: (event: ServerEvent) => void, over?: (problem: Problem | null) => void): () => void {
+/** Follows `path` until the returned function is called or the stream ends by itself ("over" is told then); `after`: the id
+ * of the last event that is known already. */
+export function follow(path: string, tell: (event: ServerEvent) => void, over?: (problem: Problem | null) => void, after: string | null = null): () => void {
   const stop = new AbortController();
-  void run(path, tell, stop.signal).then((problem) => {
+  void run(path, tell, stop.signal, after).then((problem) => {
     if (!stop.signal.aborted) over?.(problem);
   });
   return () => stop.abort();
 }
 
-async function run(path: string, tell: (event: ServerEvent) => void, signal: AbortSignal): Promise<Problem | null> {
-  let last: string | null = null;
+async function run(path: string, tell: (event: ServerEvent) => void, signal: AbortSignal, after: string | null): Promise<Problem | null> {
+  let last = after;
   let wait_ms = 300;
   for (;;) {
     try {
