@@ -15,9 +15,9 @@ export function CellTools({cell, desk}: {cell: Cell; desk: Desk}) {
       {!isCode && <Tool what="Edit the cell (Enter)" text="✎" act={() => desk.edit(cell.id)} />}
       <Tool what="Move up (Alt+↑)" text="↑" act={() => desk.move(-1)} />
       <Tool what="Move down (Alt+↓)" text="↓" act={() => desk.move(1)} />
-      <Tool what="Insert a cell below (b)" text="＋" act={() => void desk.insert("below")} />
+      <Tool what="Insert a cell below (b)" text="+" act={() => void desk.insert("below")} />
       {isCode && <Tool what="Parameters cell (t)" text="P" act={() => desk.toggle("parameters")} isOn={isParameters} />}
-      <Tool what="Delete the cell (d d)" text="🗑︎" act={() => desk.remove()} />
+      <Tool what="Delete the cell (d d)" text="✕" act={() => desk.remove()} />
     </div>
   );
 }

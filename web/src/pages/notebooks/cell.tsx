@@ -2,7 +2,7 @@
 import {useComputed, useSignalEffect, type ReadonlySignal} from "@preact/signals";
 import {useEffect, useRef, useState} from "preact/hooks";
 import {Markdown, Outputs} from "../../outputs";
-import {seconds} from "../../text";
+import {plural, seconds} from "../../text";
 import type {Cell} from "./cell-model";
 import {CellTools} from "./cell-tools";
 import {Conflict} from "./conflict";
@@ -16,7 +16,9 @@ const WORDS = {code: "Code", markdown: "Text", raw: "Raw"};
 
 export function CellView({cell, desk, isNear}: {cell: Cell; desk: Desk; isNear: ReadonlySignal<boolean>}) {
   if (!isNear.value) {
-    return <div id={`cell-${cell.id}`} class="cell far" role="group" aria-label={`${WORDS[cell.type.value]} cell`} tabIndex={-1}><Far cell={cell} /></div>;
+    return (
+      <div id={`cell-${cell.id}`} class="cell far" role="group" aria-label={`${WORDS[cell.type.value]} cell`} tabIndex={-1}><Far cell={cell} /></div>
+    );
   }
   return <Near cell={cell} desk={desk} />;
 }
@@ -29,7 +31,8 @@ function Far({cell}: {cell: Cell}) {
 function Near({cell, desk}: {cell: Cell; desk: Desk}) {
   const id = cell.id;
   const isSelected = useComputed(() => desk.selected.value === id).value;
-  const isChosen = useComputed(() => desk.anchor.value !== null && chosen(desk.doc.order.value, desk.selected.value, desk.anchor.value).includes(id)).value;
+  const isChosen = useComputed(() =>
+    desk.anchor.value !== null && chosen(desk.doc.order.value, desk.selected.value, desk.anchor.value).includes(id)).value;
   const isEdited = useComputed(() => desk.selected.value === id && desk.mode.value === "edit").value;
   const type = cell.type.value;
   const progress = cell.progress.value;
@@ -51,7 +54,8 @@ function Near({cell, desk}: {cell: Cell; desk: Desk}) {
         {cell.theirs.value && <Conflict cell={cell} desk={desk} theirs={cell.theirs.value} />}
         {type === "code" && tags.includes("parameters") && <ParameterForm cell={cell} desk={desk} />}
         {type === "markdown" && !isEdited ? <Drawn cell={cell} desk={desk} />
-          : jupyter.source_hidden && !isEdited ? <button class="quiet hidden-part" onClick={() => desk.edit(id)}>{firstLine(cell.source.value)} … (code hidden)</button>
+          : jupyter.source_hidden && !isEdited
+            ? <button class="quiet hidden-part" onClick={() => desk.edit(id)}>{firstLine(cell.source.value)} … (code hidden)</button>
           : <Source cell={cell} desk={desk} />}
         {isAsked && desk.doc.asked.value && <InputForm key={progress.started_at ?? ""} asked={desk.doc.asked.value} desk={desk} />}
         {type === "code" && <OutputArea cell={cell} isHidden={jupyter.outputs_hidden === true} desk={desk} />}
@@ -62,7 +66,8 @@ function Near({cell, desk}: {cell: Cell; desk: Desk}) {
 
 function chooseByMouse(event: MouseEvent, desk: Desk, id: string): void {
   const target = event.composedPath()[0] as Element;
-  if (event.button !== 0 || target.closest("button, a, input, select, textarea, summary, .host, .source") || (target.getRootNode() as ShadowRoot).host) return;
+  if (event.button !== 0 || (target.getRootNode() as ShadowRoot).host) return;
+  if (target.closest("button, a, input, select, textarea, summary, .host, .source")) return;
   desk.select(id, {isByPointer: true, extend: event.shiftKey});
 }
 
@@ -74,6 +79,7 @@ const firstLine = (text: string): string => text.split("\n").find((line) => line
 function Source({cell, desk}: {cell: Cell; desk: Desk}) {
   const text = useRef<HTMLPreElement>(null);
   const slot = useRef<HTMLDivElement>(null);
+  const isNumbered = desk.isNumbered.value && cell.type.value === "code";
   const draw = (): void => {
     const place = text.current;
     if (!place || slot.current?.firstChild) return;
@@ -93,11 +99,12 @@ function Source({cell, desk}: {cell: Cell; desk: Desk}) {
     };
   }, [cell.type.value]);
   return (
-    <div class={`source ${desk.isNumbered.value ? "numbered" : ""}`} onMouseDown={(event) => {
+    <div class={`source ${isNumbered ? "numbered" : ""}`} onMouseDown={(event) => {
       if (event.button !== 0 || slot.current?.firstChild) return;
       event.preventDefault();
       desk.edit(cell.id, {x: event.clientX, y: event.clientY});
     }}>
+      {isNumbered && <pre class="numbers" aria-hidden="true">{cell.source.value.split("\n").map((_, at) => `${at + 1}\n`).join("")}</pre>}
       <div class="slot" ref={slot} data-slot={cell.id} />
       <pre class="plain" ref={text} />
     </div>
@@ -109,7 +116,8 @@ function Drawn({cell, desk}: {cell: Cell; desk: Desk}) {
   const source = cell.source.value;
   return (
     <div class="drawn" onDblClick={() => desk.edit(cell.id)}>
-      {source.trim() === "" ? <p class="soft">Empty text. Press Enter to write.</p> : <Markdown source={source} attachments={cell.attachments as never} />}
+      {source.trim() === "" ? <p class="soft">Empty text. Press Enter to write.</p>
+        : <Markdown source={source} attachments={cell.attachments as never} />}
     </div>
   );
 }
@@ -120,9 +128,13 @@ function OutputArea({cell, isHidden, desk}: {cell: Cell; isHidden: boolean; desk
   const outputs = cell.outputs.value;
   if (outputs.length === 0) return null;
   if (isHidden) {
-    return <button class="quiet hidden-part" onClick={() => (desk.select(cell.id), desk.toggle("outputs"))}>{outputs.length === 1 ? "1 output" : `${outputs.length} outputs`} hidden</button>;
+    const show = (): void => {
+      desk.select(cell.id);
+      desk.toggle("outputs");
+    };
+    return <button class="quiet hidden-part" onClick={show}>{plural(outputs.length, "output")} hidden</button>;
   }
-  return <div class="out"><Outputs outputs={outputs} isLive={cell.progress.value.state === "running"} /></div>;
+  return <div class="results"><Outputs outputs={outputs} isLive={cell.progress.value.state === "running"} /></div>;
 }
 
 function Gutter({cell, desk}: {cell: Cell; desk: Desk}) {
@@ -135,7 +147,11 @@ function Gutter({cell, desk}: {cell: Cell; desk: Desk}) {
         const whole = desk.element(cell.id);
         if (whole) event.dataTransfer?.setDragImage(whole, 20, 12);
       }}>⠿</span>
-      {isCode && <span class="count number" title={progress.status === "error" ? "failed" : undefined}>[{progress.state === "idle" ? cell.count.value ?? " " : "*"}]</span>}
+      {isCode && (
+        <span class="count number" title={progress.status === "error" ? "failed" : undefined}>
+          [{progress.state === "idle" ? cell.count.value ?? " " : "*"}]
+        </span>
+      )}
       {isCode && <Took progress={progress} />}
     </div>
   );

@@ -37,21 +37,28 @@ const theme = EditorView.theme({
   ".cm-content": {padding: "8px 0", caretColor: "var(--ink)"},
   ".cm-line": {padding: "0 12px"},
   ".cm-cursor": {borderLeftColor: "var(--ink)", borderLeftWidth: "2px"},
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {backgroundColor: "var(--select)"},
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    backgroundColor: "var(--select)",
+  },
   ".cm-selectionMatch": {backgroundColor: "var(--sun-wash)"},
   "&.cm-focused .cm-matchingBracket": {backgroundColor: "var(--wash)", outline: "1px solid var(--line)"},
-  ".cm-tooltip": {backgroundColor: "var(--card)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "8px", boxShadow: "var(--shadow)", overflow: "hidden"},
+  ".cm-tooltip": {
+    backgroundColor: "var(--card)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "8px", boxShadow: "var(--shadow)",
+    overflow: "hidden",
+  },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": {fontFamily: "var(--mono)", fontSize: "13px", maxHeight: "16em"},
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": {padding: "3px 10px", color: "var(--ink)"},
   ".cm-tooltip-autocomplete ul li[aria-selected]": {background: "var(--accent)", color: "var(--on-accent)"},
   ".cm-completionDetail": {color: "inherit", opacity: "0.8", fontStyle: "normal", marginLeft: "1.2em"},
-  ".cm-inspect": {fontFamily: "var(--mono)", fontSize: "12.5px", whiteSpace: "pre-wrap", maxWidth: "78ch", maxHeight: "20em", overflow: "auto", padding: "8px 12px"},
+  ".cm-inspect": {
+    fontFamily: "var(--mono)", fontSize: "12.5px", whiteSpace: "pre-wrap", maxWidth: "78ch", maxHeight: "20em", overflow: "auto", padding: "8px 12px",
+  },
   ".tok-keyword, .tok-operatorKeyword": {color: "var(--tok-keyword)"},
   ".tok-string, .tok-string2": {color: "var(--tok-string)"},
   ".tok-number, .tok-bool, .tok-atom": {color: "var(--tok-number)"},
   ".tok-comment": {color: "var(--tok-comment)", fontStyle: "italic"},
   ".tok-definition, .tok-className": {color: "var(--tok-name)"},
-  ".tok-heading": {fontWeight: "700"}, ".tok-emphasis": {fontStyle: "italic"}, ".tok-strong": {fontWeight: "700"}, ".tok-link, .tok-url": {color: "var(--accent)"},
+  ".tok-heading, .tok-strong": {fontWeight: "700"}, ".tok-emphasis": {fontStyle: "italic"}, ".tok-link, .tok-url": {color: "var(--accent)"},
 });
 
 /** The type the state was made for. */
@@ -196,12 +203,14 @@ function extensions(cell: Cell, around: Around): Extension[] {
     history(), drawSelection(), EditorState.allowMultipleSelections.of(true), indentUnit.of(kind === "code" ? "    " : "  "),
     EditorState.tabSize.of(4), indentOnInput(), bracketMatching(), closeBrackets(), highlightSelectionMatches({minSelectionLength: 2}),
     syntaxHighlighting(classHighlighter), theme, inspection,
-    kind === "code" ? [python(), autocompletion({override: [kernelCompletion(around)], activateOnTyping: false, icons: false, maxRenderedOptions: 200})] : [],
+    kind === "code"
+      ? [python(), autocompletion({override: [kernelCompletion(around)], activateOnTyping: false, icons: false, maxRenderedOptions: 200})] : [],
     kind === "markdown" ? markdown() : [],
     kind === "code" ? [] : EditorView.lineWrapping,
     EditorView.contentAttributes.of({"aria-label": label, spellcheck: kind === "code" ? "false" : "true", autocapitalize: "off"}),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged && !update.transactions.some((one) => one.annotation(fromOutside))) around.typed(cell.id, update.state.doc.toString());
+      const isTyped = update.docChanged && !update.transactions.some((one) => one.annotation(fromOutside));
+      if (isTyped) around.typed(cell.id, update.state.doc.toString());
     }),
     keymap.of([
       {key: "Tab", run: (view) => acceptCompletion(view) || (kind === "code" && completeHere(view)) || indentMoreOrTab(view)},
@@ -216,7 +225,8 @@ function extensions(cell: Cell, around: Around): Extension[] {
 
 function pressed(event: KeyboardEvent, view: EditorView, cell: Cell, around: Around): boolean {
   if (event.isComposing || event.key === "Process") return false;
-  if (completionStatus(view.state) !== null && ["Escape", "Enter", "ArrowUp", "ArrowDown"].includes(event.key) && !event.shiftKey && !event.ctrlKey) return false;
+  const isChoosing = completionStatus(view.state) !== null && !event.shiftKey && !event.ctrlKey;
+  if (isChoosing && ["Escape", "Enter", "ArrowUp", "ArrowDown"].includes(event.key)) return false;
   if (event.key === "Escape" && view.state.field(inspection)) {
     view.dispatch({effects: setInspection.of(null)});
     return true;

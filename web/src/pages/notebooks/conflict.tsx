@@ -7,7 +7,10 @@ export function Conflict({cell, desk, theirs}: {cell: Cell; desk: Desk; theirs: 
   const isGone = theirs.source === null;
   return (
     <div class="conflict" role="group" aria-label="Two versions of this cell">
-      <p><b>{isGone ? "Somebody deleted this cell while you changed it." : "Somebody else changed this cell while you did."}</b> Nothing is lost: choose what stays.</p>
+      <p>
+        <b>{isGone ? "Somebody deleted this cell while you changed it." : "Somebody else changed this cell while you did."}</b>{" "}
+        Nothing is lost: choose what stays.
+      </p>
       {!isGone && (
         <div class="versions">
           <Version title="Yours" text={mine} other={theirs.source ?? ""} />

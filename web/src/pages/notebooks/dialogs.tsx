@@ -52,9 +52,18 @@ export function Publish({desk}: {desk: Desk}) {
         });
       }}>
         <p>A read-only page of its own that shows this notebook's outputs and updates itself.</p>
-        <div class="field"><label for="publish-title">Title</label><input id="publish-title" value={title} required onInput={(event) => setTitle(event.currentTarget.value)} /></div>
-        <div class="field"><label for="publish-slug">Address</label><input id="publish-slug" value={slug} required pattern="[a-z0-9][a-z0-9-]*" onInput={(event) => setSlug(event.currentTarget.value)} /><span class="hint">/d/{slug}</span></div>
-        <label class="check"><input type="checkbox" checked={isCodeShown} onChange={(event) => showCode(event.currentTarget.checked)} />Show the code too</label>
+        <div class="field">
+          <label for="publish-title">Title</label>
+          <input id="publish-title" value={title} required onInput={(event) => setTitle(event.currentTarget.value)} />
+        </div>
+        <div class="field">
+          <label for="publish-slug">Address</label>
+          <input id="publish-slug" value={slug} required pattern="[a-z0-9][a-z0-9-]*" onInput={(event) => setSlug(event.currentTarget.value)} />
+          <span class="hint">/d/{slug}</span>
+        </div>
+        <label class="check">
+          <input type="checkbox" checked={isCodeShown} onChange={(event) => showCode(event.currentTarget.checked)} />Show the code too
+        </label>
         {problem && <ProblemBox problem={problem} />}
         <div class="bar"><button class="primary" disabled={isBusy}>Publish</button><button type="button" onClick={close(desk)}>Cancel</button></div>
       </form>
@@ -87,8 +96,10 @@ export function RunAsRun({desk}: {desk: Desk}) {
           <div class="field" key={line.name}>
             <label for={`run-${line.name}`}>{line.name}</label>
             {line.kind === "check"
-              ? <input id={`run-${line.name}`} type="checkbox" checked={values[line.name] === "True"} onChange={(event) => set({...values, [line.name]: event.currentTarget.checked ? "True" : "False"})} />
-              : <input id={`run-${line.name}`} type={line.kind as "text"} step="any" required={line.kind === "number"} value={values[line.name]} onInput={(event) => set({...values, [line.name]: event.currentTarget.value})} />}
+              ? <input id={`run-${line.name}`} type="checkbox" checked={values[line.name] === "True"}
+                  onChange={(event) => set({...values, [line.name]: event.currentTarget.checked ? "True" : "False"})} />
+              : <input id={`run-${line.name}`} type={line.kind as "text"} step="any" required={line.kind === "number"} value={values[line.name]}
+                  onInput={(event) => set({...values, [line.name]: event.currentTarget.value})} />}
             {line.help && <span class="hint">{line.help}</span>}
           </div>
         ))}

@@ -6,6 +6,7 @@
 import {batch, computed, signal} from "@preact/signals";
 import {api, inPath, patch, post, Problem} from "../../api/client";
 import {openSocket} from "../../api/socket";
+import type {Output} from "../../outputs";
 import {announce} from "../../ui";
 import {Cell} from "./cell-model";
 import {Drafts, type Draft} from "./drafts";
@@ -157,6 +158,7 @@ export class NotebookDocument {
       this.isUnsaved.value = true;
     } else if (message.type === "cell") this.takeProgress(message);
     else if (message.type === "output") this.takeOutput(message);
+    else if (message.type === "outputs") this.takeOutputs(message.cell, message.outputs);
     else if (message.type === "kernel") this.kernel.value = message.kernel;
     else if (message.type === "input") this.asked.value = message.input;
     else if (message.type === "viewers") this.viewers.value = message.viewers;
@@ -188,6 +190,14 @@ export class NotebookDocument {
     const cell = this.cells.get(id);
     if (!cell) return;
     cell.recorded.add(message);
+    this.showOutputs(cell);
+  }
+
+  /** All outputs of a cell anew: what one of them became is too large to be told in pieces. */
+  private takeOutputs(id: string, outputs: Output[]): void {
+    const cell = this.cells.get(id);
+    if (!cell) return;
+    cell.recorded.list = outputs;
     this.showOutputs(cell);
   }
 

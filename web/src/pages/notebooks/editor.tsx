@@ -13,7 +13,20 @@ import {listen, pressedInEditor} from "./keyboard";
 import {Outline, useHeadings} from "./outline";
 import {Snippets} from "./snippets";
 import {Toolbar} from "./toolbar";
+import {joined} from "./types";
 import "./notebooks.css";
+
+interface Completion {
+  matches: string[];
+  cursor_start: number;
+  cursor_end: number;
+  metadata?: {_jupyter_types_experimental?: {text: string; type: string}[]};
+}
+
+interface Inspection {
+  found: boolean;
+  data: Record<string, string | string[]>;
+}
 
 const OUTLINE = "suricate.outline";
 
@@ -33,8 +46,12 @@ export default function NotebookPage({params}: PageProps) {
         <h1>{name}</h1>
       </div>
       {doc.isDeleted.value && <p class="note" role="alert">This notebook was deleted. What is shown is what was open; download it to keep it.</p>}
-      {problem && <ProblemBox problem={problem}>{problem.status === 404 && !doc.isLoaded.value ? <div><a class="button" href="/notebooks">All notebooks</a></div>
-        : <div><button class="quiet" onClick={() => (doc.problem.value = null)}>Close</button></div>}</ProblemBox>}
+      {problem && (
+        <ProblemBox problem={problem}>
+          <div>{doc.isLoaded.value ? <button class="quiet" onClick={() => (doc.problem.value = null)}>Close</button>
+            : <a class="button" href="/notebooks">All notebooks</a>}</div>
+        </ProblemBox>
+      )}
       {doc.isLoaded.value ? <Opened desk={desk} /> : !problem && <Loading what="Opening the notebook" />}
     </div>
   );
@@ -59,7 +76,9 @@ function Opened({desk}: {desk: Desk}) {
       <Torn desk={desk} />
       <div class={`notebook ${isOpen.value ? "with-outline" : ""}`}>
         <div class="outline-side">
-          <button class="quiet outline-switch" aria-expanded={isOpen.value} onClick={() => (isOpen.value = !isOpen.value)}>{isOpen.value ? "Hide outline" : "Outline"}</button>
+          <button class="quiet outline-switch" aria-expanded={isOpen.value} onClick={() => (isOpen.value = !isOpen.value)}>
+            {isOpen.value ? "Hide outline" : "Outline"}
+          </button>
           {isOpen.value && <Outline desk={desk} headings={headings} />}
         </div>
         <Cells desk={desk} />
@@ -82,7 +101,10 @@ function Torn({desk}: {desk: Desk}) {
   const torn = desk.doc.conflicts.value;
   if (torn.length === 0) return null;
   return (
-    <p class="note">{torn.length === 1 ? "A cell was changed in two places." : `${torn.length} cells were changed in two places.`} <button class="quiet" onClick={() => desk.select(torn[0]!)}>Show</button></p>
+    <p class="note">
+      {torn.length === 1 ? "A cell was changed in two places." : `${torn.length} cells were changed in two places.`}{" "}
+      <button class="quiet" onClick={() => desk.select(torn[0]!)}>Show</button>
+    </p>
   );
 }
 
@@ -144,9 +166,12 @@ function around(desk: Desk): import("./code").Around {
     complete: async (code, cursor) => {
       try {
         doc.notice.value = null;
-        const found = await post<{matches: string[]; cursor_start: number; cursor_end: number; metadata: Record<string, unknown>}>(`${live}/complete`, {code, cursor: points(code, cursor)});
-        const types = (found.metadata["_jupyter_types_experimental"] ?? []) as {text: string; type: string}[];
-        return {matches: found.matches, from: units(code, found.cursor_start), to: units(code, found.cursor_end), types: new Map(types.map((one) => [one.text, one.type === "<unknown>" ? "" : one.type]))};
+        const found = await post<Completion>(`${live}/complete?wait=5s`, {code, cursor: points(code, cursor)});
+        const types = found.metadata?._jupyter_types_experimental ?? [];
+        return {
+          matches: found.matches, from: units(code, found.cursor_start), to: units(code, found.cursor_end),
+          types: new Map(types.map((one) => [one.text, one.type === "<unknown>" ? "" : one.type])),
+        };
       } catch (error) {
         doc.notice.value = error instanceof Problem ? error.detail || error.title : "No completions.";
         return null;
@@ -154,9 +179,9 @@ function around(desk: Desk): import("./code").Around {
     },
     inspect: async (code, cursor, detail) => {
       try {
-        const found = await post<{found: boolean; data: Record<string, unknown>}>(`${live}/inspect`, {code, cursor: points(code, cursor), detail});
+        const found = await post<Inspection>(`${live}/inspect?wait=5s`, {code, cursor: points(code, cursor), detail});
         const text = found.data?.["text/plain"];
-        return found.found && text !== undefined ? String(Array.isArray(text) ? text.join("") : text).replace(/\u001b\[[0-9;]*m/g, "") : null;
+        return found.found && text !== undefined ? joined(text).replace(/\u001b\[[0-9;]*m/g, "") : null;
       } catch (error) {
         return error instanceof Problem ? error.detail || error.title : "The kernel can't be asked.";
       }

@@ -52,7 +52,8 @@ export function Find({desk}: {desk: Desk}) {
   const swapped = (id: string, from: number, to: number): string => {
     const source = desk.doc.cell(id)!.source.peek();
     const one = source.slice(from, to);
-    return source.slice(0, from) + (isRegex && wanted ? one.replace(new RegExp(wanted.source, wanted.flags.replace("g", "")), other) : other) + source.slice(to);
+    const made = isRegex && wanted ? one.replace(new RegExp(wanted.source, wanted.flags.replace("g", "")), other) : other;
+    return source.slice(0, from) + made + source.slice(to);
   };
   const replaceOne = (): void => {
     const hit = hits[Math.max(at, 0)];
@@ -70,7 +71,9 @@ export function Find({desk}: {desk: Desk}) {
       onKeyDown={(event) => event.key === "Escape" && (event.preventDefault(), close())}>
       <input ref={field} aria-label="Find" placeholder="Find" value={text} onInput={(event) => (type(event.currentTarget.value), go(-1))}
         onKeyDown={(event) => event.key === "Enter" && event.shiftKey && (event.preventDefault(), show(at - 1))} />
-      <span class="soft small" role="status">{text === "" ? "" : isRegex && !wanted ? "not a pattern" : hits.length === 0 ? "nothing" : at >= 0 ? `${at + 1} of ${hits.length}` : plural(hits.length, "place")}</span>
+      <span class="soft small" role="status">
+        {text === "" ? "" : !wanted ? "not a pattern" : hits.length === 0 ? "nothing" : at >= 0 ? `${at + 1} of ${hits.length}` : plural(hits.length, "place")}
+      </span>
       <button type="button" class="quiet" aria-label="Previous" onClick={() => show(at - 1)}>↑</button>
       <button class="quiet" aria-label="Next">↓</button>
       <input aria-label="Replace by" placeholder="Replace by" value={other} onInput={(event) => replaceBy(event.currentTarget.value)} />

@@ -21,7 +21,8 @@ export default function Notebooks({query}: PageProps) {
   const [limit, more] = useState(EACH);
   const [isMaking, make] = useState(false);
   const [problem, fail] = useState<Problem | null>(null);
-  const all = useResource<List<Info>>(`/v1/notebooks?${new URLSearchParams({limit: String(Math.min(1000, limit)), ...(text && {q: text})}).toString()}`, {on: ["notebook."]});
+  const wanted = new URLSearchParams({limit: String(Math.min(1000, limit)), ...(text && {q: text})});
+  const all = useResource<List<Info>>(`/v1/notebooks?${wanted.toString()}`, {on: ["notebook."]});
   const open = useResource<List<Open>>("/v1/live", {on: ["notebook.", "live."], every: 3000});
   const live = new Map((open.data?.items ?? []).map((one) => [one.name, one]));
   return (
@@ -42,7 +43,7 @@ export default function Notebooks({query}: PageProps) {
         const shown = items.filter((one) => one.name.toLowerCase().includes(text.toLowerCase()));
         if (shown.length === 0) {
           return text ? <Empty title="No notebook by that name"><span>Try a part of the name.</span></Empty>
-            : <Empty title="No notebooks yet"><span>Begin with an empty one, import an .ipynb, or let a recipe show how it is done.</span><button onClick={() => make(true)}>New notebook</button></Empty>;
+            : <Empty title="No notebooks yet"><span>Begin with an empty one, import an .ipynb, or let a recipe show how it is done.</span></Empty>;
         }
         return (
           <>
@@ -79,7 +80,12 @@ function NotebookTable({items, live}: {items: Info[]; live: Map<string, Open>}) 
   );
 }
 
-const EMPTY = {nbformat: 4, nbformat_minor: 5, metadata: {kernelspec: {name: "python3", display_name: "Python 3", language: "python"}, language_info: {name: "python"}}};
+const EMPTY = {
+  nbformat: 4, nbformat_minor: 5,
+  metadata: {kernelspec: {name: "python3", display_name: "Python 3", language: "python"}, language_info: {name: "python"}},
+};
+
+const isTaken = (problem: Problem): boolean => problem.status === 412 || problem.status === 409;
 
 function New({close}: {close: () => void}) {
   const [name, type] = useState(() => `untitled-${new Date().toLocaleDateString("en-CA")}`);
@@ -95,7 +101,7 @@ function New({close}: {close: () => void}) {
           <input id="notebook-name" required autofocus value={name} onInput={(event) => type(event.currentTarget.value)} />
           <span class="hint">Slashes make folders: nfl/week-1</span>
         </div>
-        {problem && <ProblemBox problem={problem.status === 412 || problem.status === 409 ? {title: "There is a notebook by that name already", detail: "Choose another name."} : problem} />}
+        {problem && <ProblemBox problem={isTaken(problem) ? {title: "There is a notebook by that name already", detail: "Choose another name."} : problem} />}
         <div class="bar"><button class="primary">Create</button><button type="button" onClick={close}>Cancel</button></div>
       </form>
     </Dialog>
@@ -135,7 +141,7 @@ async function storeNew(name: string, text: string): Promise<string> {
       await storeIfNew(wanted, text);
       return wanted;
     } catch (error) {
-      if (!(error instanceof Problem) || (error.status !== 412 && error.status !== 409) || at >= 50) throw error;
+      if (!(error instanceof Problem) || !isTaken(error) || at >= 50) throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** The SDK's calls, one keystroke away: choose what, choose of which, and it stands in the notebook. */
-import {useMemo, useState} from "preact/hooks";
+import {useState} from "preact/hooks";
 import type {List} from "../../api/client";
 import {useResource} from "../../resource";
 import {Dialog} from "../../ui";
@@ -21,12 +21,17 @@ const variable = (name: string): string => {
 };
 
 export const SNIPPETS: Snippet[] = [
-  {what: "Read an object", about: "as a table, a value or text", list: "/v1/objects", code: (name) => `${variable(name)} = s.read(${quoted(name)})\n${variable(name)}`},
+  {what: "Read an object", about: "as a table, a value or text", list: "/v1/objects",
+    code: (name) => `${variable(name)} = s.read(${quoted(name)})\n${variable(name)}`},
   {what: "Follow a stream", about: "window by window", list: "/v1/streams",
-    code: (name) => `for window in s.follow(${quoted(name)}, every="10s", name=${quoted(`${variable(name)}-follower`)}):\n    data = window.frame\n    print(window.start, len(data))`},
-  {what: "Read a range of a stream", about: "the last minute as a table", list: "/v1/streams", code: (name) => `recent = s.window(${quoted(name)}, last="60s")\nrecent`},
-  {what: "Question over a stream", about: "SQL", list: "/v1/streams", code: (name) => `s.sql('select count(*) as messages from ${`"${name.replace(/"/g, '""')}"`.replace(/'/g, "\\'")}', last="1h")`},
-  {what: "Chart", about: "of a table, with matplotlib", list: null, code: () => "import matplotlib.pyplot as plt\n\ndata.plot(figsize=(8, 4))\nplt.tight_layout()\ns.show()"},
+    code: (name) => [`for window in s.follow(${quoted(name)}, every="10s", name=${quoted(`${variable(name)}-follower`)}):`,
+      "    data = window.frame", "    print(window.start, len(data))"].join("\n")},
+  {what: "Read a range of a stream", about: "the last minute as a table", list: "/v1/streams",
+    code: (name) => `recent = s.window(${quoted(name)}, last="60s")\nrecent`},
+  {what: "Question over a stream", about: "SQL", list: "/v1/streams",
+    code: (name) => `s.sql(${quoted(`select count(*) as messages from "${name.replace(/"/g, '""')}"`)}, last="1h")`},
+  {what: "Chart", about: "of a table, with matplotlib", list: null,
+    code: () => "import matplotlib.pyplot as plt\n\ndata.plot(figsize=(8, 4))\nplt.tight_layout()\ns.show()"},
   {what: "Save a model", about: "a value or a scikit-learn estimator", list: null, code: () => 's.save_model("models/NAME", model, metadata={})'},
   {what: "Load a model", about: "that was saved", list: "/v1/objects", tag: "model", code: (name) => `model = s.load_model(${quoted(name)})`},
   {what: "Write an object", about: "a table, a value, a file", list: null, code: () => 's.write("NAME.csv", data, tags=[])'},
@@ -58,10 +63,13 @@ export function Snippets({desk}: {desk: Desk}) {
       {snippet
         ? <Names key={snippet.what} snippet={snippet} take={(name) => insert(snippet.code(name))} />
         : <form class="palette" onSubmit={(event) => (event.preventDefault(), found[0] && pick(found[0]))}>
-            <input aria-label="What to insert" placeholder="Read, follow, chart …" autofocus value={text} onInput={(event) => type(event.currentTarget.value)} />
+            <input aria-label="What to insert" placeholder="Read, follow, chart …" autofocus value={text}
+              onInput={(event) => type(event.currentTarget.value)} />
             <ul class="choices">
               {found.map((one) => (
-                <li key={one.what}><button type="button" class="quiet" onClick={() => pick(one)}><span>{one.what}</span><span class="soft small">{one.about}</span></button></li>
+                <li key={one.what}>
+                  <button type="button" class="quiet" onClick={() => pick(one)}><span>{one.what}</span><span class="soft small">{one.about}</span></button>
+                </li>
               ))}
             </ul>
           </form>}
@@ -71,14 +79,16 @@ export function Snippets({desk}: {desk: Desk}) {
 
 function Names({snippet, take}: {snippet: Snippet; take: (name: string) => void}) {
   const [text, type] = useState("");
-  const path = useMemo(() => `${snippet.list}?${new URLSearchParams({limit: "50", ...(text && {q: text}), ...(snippet.tag && {tag: snippet.tag})}).toString()}`, [text, snippet]);
-  const list = useResource<List<{name: string}>>(path);
+  const wanted = new URLSearchParams({limit: "50", ...(text && {q: text}), ...(snippet.tag && {tag: snippet.tag})});
+  const list = useResource<List<{name: string}>>(`${snippet.list}?${wanted.toString()}`);
   const names = (list.data?.items ?? []).map(({name}) => name).filter((name) => name.toLowerCase().includes(text.toLowerCase()));
   return (
     <form class="palette" onSubmit={(event) => (event.preventDefault(), take(names[0] ?? (text || "NAME")))}>
       <input aria-label="Of which" placeholder="Name" autofocus value={text} onInput={(event) => type(event.currentTarget.value)} />
       <ul class="choices">
-        {names.map((name) => <li key={name}><button type="button" class="quiet" onClick={() => take(name)}><span class="cut">{name}</span></button></li>)}
+        {names.map((name) => (
+          <li key={name}><button type="button" class="quiet" onClick={() => take(name)}><span class="cut">{name}</span></button></li>
+        ))}
         {list.data && names.length === 0 && <li class="soft small">Nothing by that name. Enter inserts it as it is typed.</li>}
       </ul>
     </form>

@@ -3,7 +3,7 @@ import {useEffect, useRef} from "preact/hooks";
 import {bytes, plural} from "../../text";
 import {StateBadge, Time} from "../../ui";
 import type {Desk} from "./desk";
-import {downloadHtml, downloadNotebook} from "./export";
+import {downloadNotebook} from "./export";
 import type {Kernel} from "./types";
 
 export function Toolbar({desk}: {desk: Desk}) {
@@ -28,10 +28,14 @@ export function KernelState({kernel}: {kernel: Kernel}) {
   const memory = kernel.memory_bytes === null ? "" : bytes(kernel.memory_bytes);
   const limit = kernel.memory_limit_bytes ? ` of ${bytes(kernel.memory_limit_bytes)}` : "";
   return (
-    <span class="kernel" title={kernel.detail ?? (kernel.state === "none" ? "A kernel starts with the first cell that runs" : `The kernel is ${name}`)}>
+    <span class="kernel" title={kernel.detail ?? (kernel.state === "none" ? "It starts with the first cell that runs" : `The kernel is ${name}`)}>
       <StateBadge state={name} />
       {kernel.queue > 0 && <span class="soft small">{plural(kernel.queue, "cell")} waiting</span>}
-      {memory && <span class="soft small number" title={`Memory of the kernel${limit}`}><span class="sr">memory </span>{memory}{limit && <span class="limit">{limit}</span>}</span>}
+      {memory && (
+        <span class="soft small number" title={`Memory of the kernel${limit}`}>
+          <span class="sr">memory </span>{memory}{limit && <span class="limit">{limit}</span>}
+        </span>
+      )}
     </span>
   );
 }
@@ -39,10 +43,11 @@ export function KernelState({kernel}: {kernel: Kernel}) {
 function Stored({desk}: {desk: Desk}) {
   const {doc} = desk;
   const sync = doc.sync.value;
-  const text = !doc.isConnected.value && doc.isLoaded.value ? "reconnecting …" : sync === "sending" || sync === "pending" ? "storing …" : sync === "waiting" ? "not stored yet" : null;
+  const text = sync === "waiting" ? "not stored yet" : !doc.isConnected.value ? "reconnecting …" : sync === "synced" ? null : "storing …";
   if (text) return <span class="soft small" title="What you typed is kept in this browser until the server has it">{text}</span>;
   return (
-    <span class="soft small saved" title={doc.isUnsaved.value ? "Every change is on the server's disk; a version is made by itself after half a minute of quiet" : `Version ${doc.version.value}`}>
+    <span class="soft small saved"
+      title={doc.isUnsaved.value ? "On the server's disk; it becomes a version after half a minute of quiet" : `Version ${doc.version.value}`}>
       {doc.isUnsaved.value || !doc.savedAt.value ? "stored" : <>saved <Time at={doc.savedAt.value} /></>}
     </span>
   );
@@ -54,6 +59,7 @@ function Viewers({desk}: {desk: Desk}) {
 }
 
 function Menu({desk}: {desk: Desk}) {
+  const isRunning = desk.doc.kernel.value.state !== "none";
   const element = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
     const away = (event: Event): void => {
@@ -82,10 +88,10 @@ function Menu({desk}: {desk: Desk}) {
       <div class="items card">
         <button class="quiet" onClick={act(() => desk.runAbove())}>Run all above</button>
         <button class="quiet" onClick={act(() => desk.runBelow())}>Run this and all below</button>
-        <button class="quiet" disabled={desk.doc.kernel.value.state === "none"} onClick={panel("restart-and-run")}>Restart and run all</button>
+        <button class="quiet" disabled={!isRunning} onClick={panel("restart-and-run")}>Restart and run all</button>
         <button class="quiet" onClick={panel("run")}>Run as a run …</button>
         <button class="quiet" onClick={act(() => desk.doc.clear(null))}>Clear all outputs</button>
-        <button class="quiet" disabled={desk.doc.kernel.value.state === "none"} onClick={act(() => void desk.doc.tellKernel("shutdown"))}>Shut down the kernel</button>
+        <button class="quiet" disabled={!isRunning} onClick={act(() => void desk.doc.tellKernel("shutdown"))}>Shut down the kernel</button>
         <hr />
         <button class="quiet" onClick={panel("find")}>Find and replace</button>
         <button class="quiet" onClick={act(() => desk.undoRemoval())}>Undo deletion of cells</button>
@@ -94,9 +100,7 @@ function Menu({desk}: {desk: Desk}) {
         <hr />
         <button class="quiet" onClick={act(() => void desk.doc.save())}>Save a version</button>
         <button class="quiet" onClick={act(() => void downloadNotebook(desk.doc))}>Download as .ipynb</button>
-        <button class="quiet" onClick={act(() => void downloadHtml(desk.doc))}>Download as HTML</button>
         <button class="quiet" onClick={panel("publish")}>Publish as a dashboard …</button>
-        <button class="quiet" onClick={panel("follow")}>Follow a stream with this …</button>
       </div>
     </details>
   );

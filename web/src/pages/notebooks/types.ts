@@ -68,6 +68,7 @@ export type Delta = {seq: number} & (
   | {type: "edit"; revision: number; client: string; edits: (Edit & {revision?: number})[]}
   | ({type: "cell"; cell: string; execution_count: number | null} & Progress)
   | {type: "output"; cell: string; message: OutputMessage}
+  | {type: "outputs"; cell: string; outputs: Output[]}
   | {type: "kernel"; kernel: Kernel}
   | {type: "input"; input: Asked | null}
   | {type: "saved"; version: number; at: string}
