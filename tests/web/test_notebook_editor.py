@@ -29,7 +29,7 @@ def test_a_new_notebook_is_made_typed_and_run_by_keyboard_alone(open_page: Open,
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("x * 7")
     page.keyboard.press("Control+Enter")
-    expect(results(page, 1)).to_have_text("42")
+    expect(results(page, 1)).to_contain_text("42")
     page.keyboard.press("a")
     page.keyboard.press("m")
     page.keyboard.press("Enter")
@@ -65,7 +65,7 @@ def test_command_mode_changes_cells_as_jupyter_does(open_page: Open, shared_serv
     page.keyboard.press("Shift+M")
     expect(page.locator(".cells > .cell")).to_have_count(2)
     page.keyboard.press("2")
-    expect(page.locator(".cell.markdown h2")).to_have_count(1)
+    expect(page.locator(".cell.markdown").get_by_role("heading")).to_have_count(1)
     page.keyboard.press("y")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+Home")
@@ -243,7 +243,7 @@ def test_a_snippet_is_one_key_and_a_name(open_page: Open, shared_server: Any, ax
     expect(page.get_by_role("button", name="snippets/week-1.csv")).to_be_visible()
     page.keyboard.press("Enter")
     stored(page)
-    expect(at(page, 0)).to_contain_text('s.read("snippets/week-1.csv")')
+    assert sources(shared_server, "cells/snippets")[0].endswith('week_1 = s.read("snippets/week-1.csv")\nweek_1')
     page.keyboard.press("Control+Enter")
     expect(results(page, 0).locator("table")).to_be_visible()
 
@@ -253,8 +253,8 @@ def test_cells_are_dragged(open_page: Open, shared_server: Any) -> None:
     page = ready(open_page(place="notebooks/cells/drag"))
     at(page, 0).hover()
     at(page, 0).locator(".grip").drag_to(at(page, 2), target_position={"x": 200, "y": 30})
+    expect(at(page, 2)).to_have_id("cell-c0")
     stored(page)
-    expect(at(page, 2)).to_contain_text("a")
     assert sources(shared_server, "cells/drag") == ["b", "c", "a"]
 
 
@@ -316,7 +316,7 @@ def test_five_thousand_cells_open_and_are_edited(open_page: Open, shared_server:
     page.keyboard.press("Control+a")
     page.keyboard.type("print('the last')")
     page.keyboard.press("Control+Enter")
-    expect(results(page, 4999)).to_have_text("the last")
+    expect(results(page, 4999)).to_contain_text("the last")
     page.keyboard.press("f")
     page.keyboard.type("value_2500 =")
     page.keyboard.press("Enter")

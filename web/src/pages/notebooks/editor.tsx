@@ -166,7 +166,7 @@ function around(desk: Desk): import("./code").Around {
     complete: async (code, cursor) => {
       try {
         doc.notice.value = null;
-        const found = await post<Completion>(`${live}/complete?wait=5s`, {code, cursor: points(code, cursor)});
+        const found = await post<Completion>(`${live}/complete?wait=20s`, {code, cursor: points(code, cursor)});
         const types = found.metadata?._jupyter_types_experimental ?? [];
         return {
           matches: found.matches, from: units(code, found.cursor_start), to: units(code, found.cursor_end),
@@ -179,7 +179,7 @@ function around(desk: Desk): import("./code").Around {
     },
     inspect: async (code, cursor, detail) => {
       try {
-        const found = await post<Inspection>(`${live}/inspect?wait=5s`, {code, cursor: points(code, cursor), detail});
+        const found = await post<Inspection>(`${live}/inspect?wait=20s`, {code, cursor: points(code, cursor), detail});
         const text = found.data?.["text/plain"];
         return found.found && text !== undefined ? joined(text).replace(/\u001b\[[0-9;]*m/g, "") : null;
       } catch (error) {
