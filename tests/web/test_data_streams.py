@@ -54,7 +54,7 @@ def test_a_push_stream_is_made_and_says_how_to_push(open_page: OpenPage, axe: Lo
 def test_a_wrong_definition_is_explained(open_page: OpenPage) -> None:
     page = open_page(place="data/streams/+new?kind=derived")
     page.get_by_label("Name").fill("web/derived")
-    page.get_by_label("Aggregates").fill("m = mean(celsius)")
+    page.get_by_role("textbox", name="Aggregates, a line each").fill("m = mean(celsius)")
     page.get_by_role("button", name="Make the stream").click()
     expect(page.get_by_role("alert")).to_contain_text('no function "mean"')
 
