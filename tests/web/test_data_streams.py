@@ -173,6 +173,33 @@ def test_a_rabbitmq_queue_is_tested_and_consumed(
     assert shared_server.requests.delete(f"/v1/streams/{stream}").status_code == 204
 
 
+def test_the_chart_and_what_is_picked_stand_in_the_address(
+        open_page: OpenPage, shared_server: Any, stream: str, axe: Callable[[Page], None], screens: Callable[[Page, str], None]) -> None:
+    made(shared_server, stream)
+    page = open_page(place=f"data/streams/{stream}")
+    expect(page.get_by_label("Field", exact=True)).to_have_value("celsius")
+    expect(page.get_by_label("by", exact=True)).to_have_value("_key")
+    expect(page.get_by_role("region", name="Chart")).to_contain_text("oven")
+    axe(page)
+    screens(page, "data-stream-live")
+    page.get_by_label("by", exact=True).select_option("open")
+    page.wait_for_url("**by=open**")
+    page.get_by_role("button", name="1 h").click()
+    page.wait_for_url("**last=1h**")
+    page.reload()
+    expect(page.get_by_label("by", exact=True)).to_have_value("open")
+    expect(page.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_stream_is_paused_and_goes_on(open_page: OpenPage, shared_server: Any, stream: str) -> None:
+    made(shared_server, stream, 3)
+    page = open_page(place=f"data/streams/{stream}")
+    page.get_by_role("button", name="Pause the stream").click()
+    page.get_by_role("button", name="Take messages again").click()
+    expect(page.get_by_role("button", name="Pause the stream")).to_be_visible()
+    assert shared_server.requests.get(f"/v1/streams/{stream}").json()["definition"]["paused"] is False
+
+
 def test_messages_come_live_can_be_paused_opened_and_looked_back_at(
         open_page: OpenPage, shared_server: Any, stream: str, axe: Callable[[Page], None], screens: Callable[[Page, str], None]) -> None:
     made(shared_server, stream)

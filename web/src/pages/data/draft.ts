@@ -1,5 +1,5 @@
 /** A stream's definition while somebody fills it in: texts, as the controls have them. */
-import type {Definition} from "./stream-model";
+import type {StreamDefinition} from "./stream-model";
 
 export type Kind = "push" | "amqp" | "derived";
 export interface Binding { exchange: string; key: string; headers: string }
@@ -22,7 +22,7 @@ export function blank(kind: Kind, from = ""): Draft {
     limits: {message_bytes: 0, messages_per_s: 0}, paused: false, description: ""});
 }
 
-export function draftOf(name: string, definition: Definition): Draft {
+export function draftOf(name: string, definition: StreamDefinition): Draft {
   const {source, time, retention, limits} = definition;
   const declare = source["declare"] as {type?: string; durable?: boolean; arguments?: unknown} | undefined;
   const tls = source["tls"] as {ca?: string; verify?: boolean} | undefined;

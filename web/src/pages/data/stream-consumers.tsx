@@ -25,7 +25,7 @@ export function Consumers({info}: {info: StreamInfo}) {
           {items.map((one) => (
             <tr key={one.name}>
               <th scope="row"><bdi>{one.name}</bdi></th>
-              <td class="number">{one.lag.messages === 0 ? "none" : `${compact(one.lag.messages)} in ${seconds(one.lag.seconds)}`}</td>
+              <td class="number">{one.lag.messages === 0 ? "none" : `${compact(one.lag.messages)} in ${seconds(one.lag.seconds ?? 0)}`}</td>
               <td>{one.every}{one.slide && `, each ${one.slide}`}</td>
               <td class="number">{count(one.iterations)}</td><td class="number">{one.late ? count(one.late) : ""}</td>
               <td class="soft number">{one.position.window_start?.slice(0, 19).replace("T", " ") ?? `message ${one.position.offset}`}</td>

@@ -81,5 +81,5 @@ function Behind({stream}: {stream: string}) {
   if (items.length === 0) return <>–</>;
   const worst = items.reduce((a, b) => (b.lag.messages > a.lag.messages ? b : a));
   return <span title={`${worst.name} is the furthest behind of ${plural(items.length, "consumer")}`}>
-    {worst.lag.messages === 0 ? "none" : `${compact(worst.lag.messages)} (${seconds(worst.lag.seconds)})`}</span>;
+    {worst.lag.messages === 0 ? "none" : `${compact(worst.lag.messages)} (${seconds(worst.lag.seconds ?? 0)})`}</span>;
 }
