@@ -11,7 +11,8 @@ export function Legend({names, hidden, change}: {names: string[]; hidden: Readon
     <ul class="keys" aria-label="Lines">
       {names.map((name, at) => (
         <li key={name}>
-          <button type="button" class="quiet" aria-pressed={!hidden.has(name)} title={hidden.has(name) ? `Show ${name}` : `Hide ${name}`} onClick={() => press(name)}>
+          <button type="button" class="quiet" aria-pressed={!hidden.has(name)} title={`${hidden.has(name) ? "Show" : "Hide"} ${name}`}
+            onClick={() => press(name)}>
             <i class={`swatch series-${(at % COLOURS) + 1} dash-${Math.floor(at / COLOURS) % 3}`} aria-hidden="true" />
             <span class="cut">{name}</span>
           </button>

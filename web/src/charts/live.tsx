@@ -38,8 +38,10 @@ interface Window { from: number; to: number }
 function summary(series: Series): string {
   const {answer, lines} = series;
   if (!answer || answer.messages === 0 || lines.every((line) => line.t.length === 0)) return "No numbers in this range yet.";
-  const parts = lines.slice(0, 3).filter((line) => line.t.length > 0).map((line) =>
-    `${line.name} last ${compact(line.last.at(-1)!)} at ${clock(line.t.at(-1)!)}, between ${compact(line.min.reduce((a, b) => Math.min(a, b)))} and ${compact(line.max.reduce((a, b) => Math.max(a, b)))}`);
+  const parts = lines.slice(0, 3).filter((line) => line.t.length > 0).map((line) => {
+    const low = line.min.reduce((a, b) => Math.min(a, b)), high = line.max.reduce((a, b) => Math.max(a, b));
+    return `${line.name} last ${compact(line.last.at(-1)!)} at ${clock(line.t.at(-1)!)}, between ${compact(low)} and ${compact(high)}`;
+  });
   const more = lines.length > 3 ? `; ${plural(lines.length - 3, "more line")}` : "";
   return `${parts.join("; ")}${more}. ${plural(answer.messages, "message")} in steps of ${seconds(answer.step_ms / 1000)}.`;
 }
@@ -215,11 +217,23 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       </div>
       {problem && <ProblemBox problem={problem} />}
       {!isOpen && !problem && <p class="note">The connection is lost. The chart goes on by itself when it is back.</p>}
-      {window_ && <p class="small soft">From {dateTime(window_.from)} to {dateTime(window_.to)}. <button type="button" class="quiet" onClick={() => zoom(null)}>Back to {RANGES.find(([value]) => value === shown)?.[1] ?? shown}</button></p>}
-      {isSlow && <p class="note">Drawing is slow on this machine: bands of least and greatest values are left out. <button type="button" class="quiet" onClick={() => setSlow(false)}>Draw them again</button></p>}
+      {window_ && (
+        <p class="small soft">
+          From {dateTime(window_.from)} to {dateTime(window_.to)}.{" "}
+          <button type="button" class="quiet" onClick={() => zoom(null)}>Back to {RANGES.find(([value]) => value === shown)?.[1] ?? shown}</button>
+        </p>
+      )}
+      {isSlow && (
+        <p class="note">
+          Drawing is slow on this machine: bands of least and greatest values are left out.{" "}
+          <button type="button" class="quiet" onClick={() => setSlow(false)}>Draw them again</button>
+        </p>
+      )}
       {series.answer === null && !problem && <Loading what="Reading the stream" />}
       {isEmpty && <p class="soft">No numbers in this range yet.</p>}
-      {asTable ? <SeriesTable label={label} series={series} key={tick} /> : <div ref={box} class="plot" role="img" aria-label={`${label}: ${words}`} hidden={isEmpty} />}
+      {asTable
+        ? <SeriesTable label={label} series={series} key={tick} />
+        : <div ref={box} class="plot" role="img" aria-label={`${label}: ${words}`} hidden={isEmpty} />}
       {series.lines.length > 1 && <Legend names={series.lines.map((line) => line.name)} hidden={hidden} change={hide} />}
       <p class="small soft summary">{isPaused ? "Paused. " : ""}{isEmpty ? "" : words}{series.answer && series.answer.keys_left_out > 0
         ? ` ${count(series.answer.keys_left_out)} rarer ${series.answer.keys_left_out === 1 ? "key is" : "keys are"} left out.` : ""}</p>

@@ -37,7 +37,7 @@ export class Plot {
 
   /** `from_ms`, `to_ms`: what the axis of time shows. */
   draw(data: Aligned, look: PlotLook, from_ms: number | null, to_ms: number | null): void {
-    const theme = getComputedStyle(this.element).getPropertyValue("color-scheme") + matchMedia("(prefers-color-scheme: dark)").matches + (document.documentElement.dataset.theme ?? "");
+    const theme = `${matchMedia("(prefers-color-scheme: dark)").matches} ${document.documentElement.dataset.theme ?? ""}`;
     const wanted = JSON.stringify([look.names, [...look.hidden], look.hasBands, look.sketch !== null, theme]);
     this.range = from_ms !== null && to_ms !== null && to_ms > from_ms ? [from_ms / 1000, to_ms / 1000] : null;
     const columns = [data.x, ...data.values] as uPlot.AlignedData;
