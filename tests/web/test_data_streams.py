@@ -22,7 +22,7 @@ def push(server: Any, name: str, messages: list[Any]) -> None:
 
 
 def readings(count: int) -> list[dict[str, Any]]:
-    now = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=count)
+    now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=count)
     return [{"at": (now + datetime.timedelta(seconds=i)).isoformat(), "sensor": name, "celsius": round(base + base / 9 * math.sin(i / 9), 2)}
             for i in range(count) for name, base in (("oven", 180), ("fridge", 4))]
 
@@ -74,7 +74,7 @@ def test_the_chart_and_its_choices_stand_in_the_address(open_page: OpenPage, kit
 def test_messages_come_as_they_are_pushed_and_can_be_looked_back_at(open_page: OpenPage, kitchen: str, shared_server: Any, axe: Look) -> None:
     page = open_page(place=f"data/streams/{kitchen}?tab=messages")
     expect(page.get_by_role("list", name="Messages")).to_contain_text("fridge")
-    push(shared_server, kitchen, [{"at": datetime.datetime.now(datetime.timezone.utc).isoformat(), "sensor": "hob <b>x</b>", "celsius": 1}])
+    push(shared_server, kitchen, [{"at": datetime.datetime.now(datetime.UTC).isoformat(), "sensor": "hob <b>x</b>", "celsius": 1}])
     expect(page.get_by_role("list", name="Messages").locator("li").first).to_contain_text("hob <b>x</b>")
     page.get_by_label("From").fill("3")
     page.get_by_role("button", name="Look back").click()
