@@ -184,11 +184,11 @@ def test_the_chart_and_what_is_picked_stand_in_the_address(
     screens(page, "data-stream-live")
     page.get_by_role("combobox", name="by", exact=True).select_option("open")
     page.wait_for_url("**by=open**")
-    page.get_by_role("button", name="1 h").click()
+    page.get_by_role("button", name="1 h", exact=True).click()
     page.wait_for_url("**last=1h**")
     page.reload()
     expect(page.get_by_role("combobox", name="by", exact=True)).to_have_value("open")
-    expect(page.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="1 h", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_stream_is_paused_and_goes_on(open_page: OpenPage, shared_server: Any, stream: str) -> None:

@@ -17,7 +17,7 @@ export function DerivedFields() {
         <TextField label="Windows of" name="every" is="every" required placeholder="10s" />
         <TextField label="A window starts each" name="slide" is="slide" placeholder="the same: they do not overlap" />
       </div>
-      <div class="ranges" role="group" aria-label="What is computed">
+      <div class="switch" role="group" aria-label="What is computed">
         <button type="button" class="quiet" aria-pressed={draft.way === "aggregates"} onClick={() => change({way: "aggregates"})}>Aggregates</button>
         <button type="button" class="quiet" aria-pressed={draft.way === "sql"} onClick={() => change({way: "sql", sql: draft.sql || question(draft.from)})}>SQL</button>
       </div>

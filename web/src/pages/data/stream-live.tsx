@@ -1,19 +1,16 @@
 /** A chart of any numeric field, by any key, over any range; what is picked stands in the address. */
+import {LiveChart} from "../../charts";
 import {navigate, withQuery} from "../../router";
 import {Empty} from "../../ui";
 import {PushSnippets} from "./push-snippets";
 import {isNumeric, type StreamInfo} from "./stream-model";
-import {StreamChart} from "./stream-chart";
 
-const RANGES: [string, string][] = [
-  ["60s", "1 min"], ["5m", "5 min"], ["1h", "1 h"], ["1d", "1 day"], ["7d", "7 days"], ["all", "All"]];
-
-export interface Picked { field: string; by: string; last: string; from: string; to: string }
+interface Picked { field: string; by: string; last: string }
 
 /** The range that shows something: what came in the last hour, else everything. */
 function fitting(info: StreamInfo): string {
   const span_s = (Date.parse(info.time.high ?? "") - Date.parse(info.time.low ?? "")) / 1000;
-  return span_s <= 3600 || info.rates.messages_per_s === 0 ? "all" : "5m";
+  return span_s <= 3600 || info.rates.messages_per_s === 0 ? "all" : "10m";
 }
 
 /** Identifiers and clocks are numbers that nobody draws first. */
@@ -22,12 +19,11 @@ function telling(info: StreamInfo): string | undefined {
   return numbers.find((name) => !/(^|[_.])(id|ts|time|timestamp|at|offset|index|key)$/i.test(name)) ?? numbers[0];
 }
 
-export function picked(info: StreamInfo, query: URLSearchParams): Picked | null {
+function picked(info: StreamInfo, query: URLSearchParams): Picked | null {
   const field = query.get("field") ?? telling(info);
   if (!field) return null;
-  const from = query.get("from") ?? "", to = query.get("to") ?? "";
   const by = query.get("by") ?? (info.definition.key ? "_key" : "");
-  return {field, by: by === "-" ? "" : by, from, to, last: from || to ? "" : query.get("last") ?? fitting(info)};
+  return {field, by: by === "-" ? "" : by, last: query.get("last") ?? fitting(info)};
 }
 
 export function Live({info, query}: {info: StreamInfo; query: URLSearchParams}) {
@@ -44,7 +40,8 @@ export function Live({info, query}: {info: StreamInfo; query: URLSearchParams}) 
       {!isEmpty && now && (
         <section class="card pad section" aria-label="Chart">
           <Pickers info={info} now={now} />
-          <StreamChart stream={info.name} picked={now} />
+          <LiveChart stream={info.name} fields={now.field} by={now.by || null} range={now.last}
+            onRange={(last) => navigate(withQuery({last}), {replace: true})} />
         </section>
       )}
       {!isEmpty && info.definition.source.kind === "push" && <details class="card pad"><summary>Push to it</summary><PushSnippets info={info} /></details>}
@@ -85,18 +82,6 @@ function Pickers({info, now}: {info: StreamInfo; now: Picked}) {
           {kinds.filter((field) => field.name !== info.definition.key).map((field) => <option key={`${field.name} ${field.kind}`} value={field.name}>{field.name}</option>)}
         </select>
       </label>
-      <div class="ranges" role="group" aria-label="Range">
-        {RANGES.map(([value, text]) => (
-          <button key={value} class="quiet" aria-pressed={now.last === value} onClick={() => go({last: value, from: null, to: null})}>{text}</button>
-        ))}
-      </div>
-      {!now.last && <span class="tag">{span(now)} <button class="quiet" aria-label="Any time" onClick={() => go({from: null, to: null})}>×</button></span>}
     </div>
   );
-}
-
-/** Bounds are milliseconds or texts such as 2026-01-01T12:00:00Z. */
-function span({from, to}: Picked): string {
-  const say = (bound: string): string => (/^\d+$/.test(bound) ? new Date(Number(bound)).toISOString() : bound).slice(0, 19).replace("T", " ");
-  return `${from ? say(from) : "the beginning"} to ${to ? say(to) : "now"}`;
 }
