@@ -1,4 +1,5 @@
 /** A chart of any numeric field, by any key, over any range; what is picked stands in the address. */
+import {useState} from "preact/hooks";
 import {LiveChart} from "../../charts";
 import {navigate, withQuery} from "../../router";
 import {Empty} from "../../ui";
@@ -19,15 +20,16 @@ function telling(info: StreamInfo): string | undefined {
   return numbers.find((name) => !/(^|[_.])(id|ts|time|timestamp|at|offset|index|key)$/i.test(name)) ?? numbers[0];
 }
 
-function picked(info: StreamInfo, query: URLSearchParams): Picked | null {
+function picked(info: StreamInfo, query: URLSearchParams, range: string): Picked | null {
   const field = query.get("field") ?? telling(info);
   if (!field) return null;
   const by = query.get("by") ?? (info.definition.key ? "_key" : "");
-  return {field, by: by === "-" ? "" : by, last: query.get("last") ?? fitting(info)};
+  return {field, by: by === "-" ? "" : by, last: query.get("last") ?? range};
 }
 
 export function Live({info, query}: {info: StreamInfo; query: URLSearchParams}) {
-  const now = picked(info, query);
+  const [range] = useState(() => fitting(info)); // once: it must not change under somebody's eyes
+  const now = picked(info, query, range);
   const isEmpty = info.offsets.next === 0;
   return (
     <>
