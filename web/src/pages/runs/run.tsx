@@ -10,6 +10,7 @@ import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
 import {announce, Empty, Loading, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {Publish} from "../dashboards/publish";
+import {NextSteps} from "../recipes";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
 import {LineageView} from "./lineage";
@@ -227,6 +228,7 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {problem && <ProblemBox problem={problem} />}
       {run.follow && isUnderWay(run) && <p class="note">This run follows a stream. <a href={`/processing/${run.id}`}>See it under Processing</a>.</p>}
       {isUnderWay(run) && !run.follow && <How run={run} />}
+      <NextSteps run={run} />
       <Failure run={run} />
       <div class="run-page two">
         <div class="run-main">
