@@ -207,7 +207,7 @@ function extensions(cell: Cell, around: Around): Extension[] {
       ? [python(), autocompletion({override: [kernelCompletion(around)], activateOnTyping: false, icons: false, maxRenderedOptions: 200})] : [],
     kind === "markdown" ? markdown() : [],
     kind === "code" ? [] : EditorView.lineWrapping,
-    EditorView.contentAttributes.of({"aria-label": label, spellcheck: kind === "code" ? "false" : "true", autocapitalize: "off"}),
+    EditorView.contentAttributes.of({"aria-label": label, tabindex: "0", spellcheck: kind === "code" ? "false" : "true", autocapitalize: "off"}),
     EditorView.updateListener.of((update) => {
       const isTyped = update.docChanged && !update.transactions.some((one) => one.annotation(fromOutside));
       if (isTyped) around.typed(cell.id, update.state.doc.toString());

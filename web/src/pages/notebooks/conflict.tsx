@@ -37,7 +37,7 @@ function Version({title, text, other}: {title: string; text: string; other: stri
   const part = (from: number, to: number): string => lines.slice(from, to).map((line) => `${line}\n`).join("");
   return (
     <section>
-      <h3>{title}</h3>
+      <b>{title}</b>
       <pre tabIndex={0}>{part(0, start)}<mark>{part(start, lines.length - end)}</mark>{part(lines.length - end, lines.length)}</pre>
     </section>
   );

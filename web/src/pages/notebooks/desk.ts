@@ -23,6 +23,8 @@ export class Desk {
   readonly panel = signal<Panel>(null);
   readonly isNumbered = signal(false);
   editors: Editors | null = null;
+  /** The new cell whose editor is on its way: what is typed until then is its text. */
+  awaiting: string | null = null;
   /** The place of a cell's editor; null as long as the cell is not drawn in full. */
   place: (id: string) => HTMLElement | null = () => null;
   /** Makes a cell that is far away be on the page. */
@@ -81,6 +83,14 @@ export class Desk {
     return this.editors.mount(cell, place);
   }
 
+  /** A key that belongs to an editor that is not there yet. */
+  waits(event: KeyboardEvent): boolean {
+    const cell = this.awaiting === null ? undefined : this.doc.cell(this.awaiting);
+    if (!cell || event.key.length > 1 || event.ctrlKey || event.metaKey) return false;
+    this.doc.type(cell.id, cell.source.peek() + event.key);
+    return true;
+  }
+
   step(by: 1 | -1, extend = false): void {
     const at = this.order.indexOf(this.selected.peek() ?? "");
     const next = this.order[Math.max(0, Math.min(this.order.length - 1, at + by))];
@@ -98,11 +108,13 @@ export class Desk {
     const place = this.place(id);
     if (!this.editors) return; // they are on their way, and look at the mode then
     if (!place) {
+      if (this.awaiting === null) this.awaiting = id;
       this.reveal(id);
       this.element(id)?.scrollIntoView({block: "nearest"});
       setTimeout(() => this.selected.peek() === id && this.mode.peek() === "edit" && this.edit(id, caret), 16);
       return;
     }
+    this.awaiting = null;
     this.editors.mount(cell, place).focus(caret);
     if (caret === undefined || typeof caret === "string") this.element(id)?.scrollIntoView({block: "nearest"});
   }
@@ -134,9 +146,17 @@ export class Desk {
         this.doc.insert({...cell, id}, ids.at(-1) ?? after);
         ids.push(id);
       }
+      this.choose(ids.at(-1) ?? null);
     });
-    this.later(() => this.select(ids.at(-1) ?? null));
     return ids;
+  }
+
+  /** Selects at once, so that the next key finds it; focus comes when the cell is on the page. */
+  private choose(id: string | null): void {
+    this.selected.value = id;
+    this.anchor.value = null;
+    this.mode.value = "command";
+    this.later(() => this.selected.peek() === id && this.mode.peek() === "command" && this.select(id));
   }
 
   /** After what changed is on the page. */
@@ -157,9 +177,9 @@ export class Desk {
         this.doc.remove(id);
       }
       if (this.order.length === 0) this.doc.insert(fresh("code", ""), null);
+      this.choose(this.order[Math.min(at, this.order.length - 1)] ?? null);
     });
     announce(`${ids.length === 1 ? "Cell" : `${ids.length} cells`} deleted. Z brings it back.`);
-    this.later(() => this.select(this.order[Math.min(at, this.order.length - 1)] ?? null));
   }
 
   undoRemoval(): void {
@@ -280,7 +300,9 @@ export class Desk {
       this.selected.value = last;
       this.anchor.value = null;
       const id = this.insert("below");
-      this.later(() => this.edit(id));
+      this.mode.value = "edit";
+      this.awaiting = id;
+      this.later(() => this.awaiting === id && this.edit(id, "end"));
     }
   }
 

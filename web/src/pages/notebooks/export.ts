@@ -26,3 +26,8 @@ export async function downloadNotebook(doc: NotebookDocument): Promise<void> {
   link.download = `${baseName(doc.name)}.ipynb`;
   link.click();
 }
+
+export async function downloadHtml(doc: NotebookDocument): Promise<void> {
+  const {exportHtml} = await import("../../export/html");
+  download(`${baseName(doc.name)}.html`, await exportHtml(asNotebook(doc), {title: baseName(doc.name), isCodeShown: true}), "text/html");
+}

@@ -87,6 +87,10 @@ export function listen(desk: Desk): () => void {
       }
       return;
     }
+    if (desk.waits(event)) {
+      event.preventDefault();
+      return;
+    }
     const isOnButton = target.closest?.("button, a, summary, select, [role=menuitem]");
     if (isOnButton && (name === "Enter" || name === " ")) return;
     if (!target.closest?.(".notebook") && target !== document.body && name !== "Ctrl-s" && name !== "Ctrl-i") return;
@@ -101,6 +105,7 @@ export function listen(desk: Desk): () => void {
     if (!command || (name.length === 1 && !singleKeys.value)) return;
     if (desk.selected.peek() === null && desk.order[0]) desk.selected.value = desk.order[0];
     event.preventDefault();
+    desk.awaiting = null;
     command(desk);
   };
   addEventListener("keydown", press);

@@ -1,5 +1,5 @@
 /** The SDK's calls, one keystroke away: choose what, choose of which, and it stands in the notebook. */
-import {useState} from "preact/hooks";
+import {useEffect, useRef, useState} from "preact/hooks";
 import type {List} from "../../api/client";
 import {useResource} from "../../resource";
 import {Dialog} from "../../ui";
@@ -78,13 +78,15 @@ export function Snippets({desk}: {desk: Desk}) {
 }
 
 function Names({snippet, take}: {snippet: Snippet; take: (name: string) => void}) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const [text, type] = useState("");
   const wanted = new URLSearchParams({limit: "50", ...(text && {q: text}), ...(snippet.tag && {tag: snippet.tag})});
   const list = useResource<List<{name: string}>>(`${snippet.list}?${wanted.toString()}`);
   const names = (list.data?.items ?? []).map(({name}) => name).filter((name) => name.toLowerCase().includes(text.toLowerCase()));
   return (
     <form class="palette" onSubmit={(event) => (event.preventDefault(), take(names[0] ?? (text || "NAME")))}>
-      <input aria-label="Of which" placeholder="Name" autofocus value={text} onInput={(event) => type(event.currentTarget.value)} />
+      <input ref={field} aria-label="Of which" placeholder="Name" value={text} onInput={(event) => type(event.currentTarget.value)} />
       <ul class="choices">
         {names.map((name) => (
           <li key={name}><button type="button" class="quiet" onClick={() => take(name)}><span class="cut">{name}</span></button></li>

@@ -3,7 +3,7 @@ import {useEffect, useRef} from "preact/hooks";
 import {bytes, plural} from "../../text";
 import {StateBadge, Time} from "../../ui";
 import type {Desk} from "./desk";
-import {downloadNotebook} from "./export";
+import {downloadHtml, downloadNotebook} from "./export";
 import type {Kernel} from "./types";
 
 export function Toolbar({desk}: {desk: Desk}) {
@@ -100,6 +100,7 @@ function Menu({desk}: {desk: Desk}) {
         <hr />
         <button class="quiet" onClick={act(() => void desk.doc.save())}>Save a version</button>
         <button class="quiet" onClick={act(() => void downloadNotebook(desk.doc))}>Download as .ipynb</button>
+        <button class="quiet" onClick={act(() => void downloadHtml(desk.doc))}>Download as HTML</button>
         <button class="quiet" onClick={panel("publish")}>Publish as a dashboard …</button>
       </div>
     </details>
