@@ -140,10 +140,11 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       isSeen = entries.at(-1)?.isIntersecting ?? true;
       if (isSeen) wake();
     });
-    const themed = new MutationObserver(() => {
+    const recolour = (): void => {
       state.current.isDirty = true;
       wake();
-    });
+    };
+    const themed = new MutationObserver(recolour), scheme = matchMedia("(prefers-color-scheme: dark)");
     void import("./plot").then((module) => {
       if (isOver) return;
       plot = new module.Plot(element, (from, to) => zoom({from, to: Math.max(to, from + 10)}));
@@ -151,6 +152,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       wake();
       sizes.observe(element);
       sight.observe(element);
+      scheme.addEventListener("change", recolour);
       themed.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]});
     });
     return () => {
@@ -160,6 +162,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       sizes.disconnect();
       sight.disconnect();
       themed.disconnect();
+      scheme.removeEventListener("change", recolour);
       plot?.done();
       state.current.wake = () => undefined;
     };
