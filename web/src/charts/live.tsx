@@ -83,7 +83,8 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
 
   useEffect(() => {
     setProblem(null);
-    const points = Math.min(2000, Math.max(100, Math.round(box.current?.clientWidth || 600)));
+    // A bucket is two to four pixels wide: at most three values in two columns.
+    const points = Math.min(1500, Math.max(100, Math.round((box.current?.clientWidth || 1000) / 2)));
     const path = `/v1/streams/${inPath(stream)}/series?${query}&points=${points}`;
     let isOver = false;
     const stop = openSocket(() => path, (text) => {
