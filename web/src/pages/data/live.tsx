@@ -1,6 +1,6 @@
 /** The live chart of a stream: which field, by which key, over which range. All of it stands in the address. */
 import type {StreamInfo} from "../../api/types";
-import {LiveChart} from "./live-poll";
+import {LiveChart} from "../../charts";
 import {address, navigate, withQuery} from "../../router";
 import {MessageList} from "./messages";
 
