@@ -302,6 +302,7 @@ export class Desk {
       const id = this.insert("below");
       this.mode.value = "edit";
       this.awaiting = id;
+      (document.activeElement as HTMLElement | null)?.blur(); // the next key is not for the cell that runs
       this.later(() => this.awaiting === id && this.edit(id, "end"));
     }
   }
