@@ -170,7 +170,8 @@ static bool recover(struct documents *documents, struct sql *db, struct sql_row 
 bool documents_recover(struct documents *documents, struct su_err *err)
 {
     STORE_READ(documents->store, db);
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT tenant, name, user, version, kernel, kernel_started_ms, resume_seq, revisions FROM documents");
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err, "SELECT tenant, name, user, version, kernel, kernel_started_ms, resume_seq, revisions FROM documents");
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW)
         if (!recover(documents, db, row, err))

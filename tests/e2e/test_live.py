@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import websocket
@@ -23,7 +24,7 @@ class Live:
 
     def __init__(self, server: Server, name: str, *cells: str) -> None:
         self.server, self.name = server, name
-        self.path = f"/v1/notebooks/{name}"
+        self.path = f"/v1/notebooks/{quote(name)}"
         if cells:
             assert server.requests.put(self.path, data=json.dumps(notebook(*cells))).status_code in (200, 201)
         self.socket: websocket.WebSocket | None = None
@@ -298,7 +299,6 @@ def test_a_notebook_that_is_not_there_can_t_be_opened(shared_server):
 
 @pytest.mark.parametrize("name", ["live/it's \"quoted\".ipynb", "live/עברית \u202e rtl.ipynb", "live/🎈 emoji.ipynb"])
 def test_any_name_works(shared_server, name):
-    from urllib.parse import quote
     path = f"/v1/notebooks/{quote(name)}"
     assert shared_server.requests.put(path, data=json.dumps(notebook("1"))).status_code == 201
     assert shared_server.requests.get(path + "/live").json()["name"] == name

@@ -95,7 +95,7 @@ def test_output_past_the_limit_is_cut_and_the_notebook_can_still_be_stored(start
 
 
 def test_a_large_display_is_told_by_reference_and_read_whole(live):  # noqa: F811
-    one = live("load/it's \"large\" 🎈?.ipynb".replace("?", ""), "from IPython.display import HTML\nHTML('<p>' + 'x' * 400_000)")
+    one = live("load/it's \"large\" 🎈 50%.ipynb", "from IPython.display import HTML\nHTML('<p>' + 'x' * 400_000)")
     one.watch()
     one.run("a")
     told = one.until(lambda m: m["type"] == "output")["message"]["content"]

@@ -122,7 +122,10 @@ static void what_is_told_makes_the_same_document_elsewhere(void **state)
         json_t *change = NULL;
         switch ((seed >> 22) % 5) {
         case 0: change = json_pack("{s:s, s:s, s:s, s:I}", "op", "source", "cell", cell, "source", text, "revision", revision); break;
-        case 1: change = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "op", "insert", "cell", "id", cell, "cell_type", "code", "source", text, "after", after); break;
+        case 1:
+            change = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "op", "insert", "cell", "id", cell, "cell_type", "code", "source", text,
+                               "after", after);
+            break;
         case 2: change = json_pack("{s:s, s:s, s:I}", "op", "delete", "cell", cell, "revision", revision); break;
         case 3: change = json_pack("{s:s, s:s, s:s}", "op", "move", "cell", cell, "after", after); break;
         default: change = json_pack("{s:s, s:s, s:s}", "op", "type", "cell", cell, "cell_type", seed & 1 ? "raw" : "code"); break;
@@ -143,7 +146,8 @@ static void a_refused_edit_changes_nothing(void **state)
     AUTO_DOCUMENT *document = document_of(three);
     const char *const wrong[] = {
         "{\"op\":\"source\",\"cell\":\"a\",\"revision\":0}", "{\"op\":\"move\",\"cell\":\"z\"}", "{\"op\":\"metadata\",\"cell\":\"a\",\"metadata\":1}",
-        "{\"op\":\"type\",\"cell\":\"a\",\"cell_type\":\"x\"}", "{\"op\":\"insert\",\"cell\":{\"id\":\"\",\"cell_type\":\"code\",\"source\":\"\"}}", "{}", "[]", "5"};
+        "{\"op\":\"type\",\"cell\":\"a\",\"cell_type\":\"x\"}",
+        "{\"op\":\"insert\",\"cell\":{\"id\":\"\",\"cell_type\":\"code\",\"source\":\"\"}}", "{}", "[]", "5"};
     SU_AUTO_JSON json_t *before = document_notebook(document, SIZE_MAX);
     for (size_t i = 0; i < SU_COUNT(wrong); i++) {
         SU_AUTO_JSON json_t *told = NULL;
