@@ -226,7 +226,8 @@ static struct open_document *find_or_add(struct documents *documents, const char
     struct open_document *open = find(documents, tenant, name);
     if (!open) {
         if (documents->count >= documents->config.open) {
-            su_fail(err, SU_LIMIT, "%zu notebooks are open already: close one, or shut down its kernel", documents->count);
+            su_fail_slug(err, "too-many-requests", "limits.live_notebooks: %zu notebooks are open already: close one, or shut down its kernel",
+                         documents->count);
             return NULL;
         }
         open = document_new_open(documents, tenant, name, user);

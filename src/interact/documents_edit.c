@@ -320,7 +320,7 @@ static char *begin_save(struct open_document *open, struct saving *ret, size_t *
 }
 
 /* With the order and the lock held. */
-static void end_save(struct open_document *open, const struct saving *saving, const json_t *info)
+static void end_save(struct documents *documents, struct open_document *open, const struct saving *saving, const json_t *info)
 {
     char at[SU_TIME_TEXT];
     if (!info) {
@@ -331,6 +331,8 @@ static void end_save(struct open_document *open, const struct saving *saving, co
     open->version = su_json_int(info, "version", open->version);
     open->saved_ms = su_now_ms();
     open->row_is_old &= strcmp(open->kernel, saving->row.kernel) != 0;
+    if (strcmp(saving->row.kernel, open->kernel) == 0)
+        document_kernel_recorded(documents, open, saving->row.resume - 1);
     json_decref(su_take(open->unwritten));
     document_tell(open, json_pack("{s:s, s:I, s:s}", "type", "saved", "version", (json_int_t)open->version, "at", su_time_text(open->saved_ms, at)));
 }
@@ -353,7 +355,7 @@ static bool save(struct documents *documents, struct open_document *open, struct
     const struct object_put put = {.key = {.tenant = open->tenant, .name = open->name}, .user = open->user, .also = also_save, .also_arg = &saving};
     bool ok = notebooks_put(documents->notebooks, &put, (struct su_str){text, len}, &info, etag, &is_new, err);
     su_lock(&open->lock);
-    end_save(open, &saving, ok ? info : NULL);
+    end_save(documents, open, &saving, ok ? info : NULL);
     su_unlock(&open->lock);
     row_job_done(&saving.row);
     return ok;

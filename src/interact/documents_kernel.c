@@ -347,6 +347,13 @@ void document_kernel_ask_usage(struct documents *documents, struct open_document
     order(documents, open, json_pack("{s:s}", "op", "usage"), &err);
 }
 
+void document_kernel_recorded(struct documents *documents, struct open_document *open, int64_t seq)
+{
+    struct su_err ignored;
+    if (open->keeper && seq > 0)
+        order(documents, open, json_pack("{s:s, s:I}", "op", "recorded", "seq", (json_int_t)seq), &ignored);
+}
+
 /* ---- orders of people ---- */
 
 /* With the lock held: a row for the keeper, or NULL when there is nothing to run in that cell. */
@@ -373,7 +380,8 @@ static bool be_ready(struct documents *documents, struct open_document *open, st
     if (is_ready)
         return true;
     if (documents_kernels(documents) >= documents->config.kernels)
-        return su_fail(err, SU_LIMIT, "%" PRIu64 " notebooks have kernels already: shut one down", documents->config.kernels);
+        return su_fail_slug(err, "too-many-requests", "limits.live_kernels: %" PRIu64 " notebooks have kernels already: shut one down",
+                            documents->config.kernels);
     if (has_outputs && !documents_save(documents, open, &version, err))
         return su_prefix(err, "what the kernel before it put out");
     su_lock(&open->order);
@@ -442,7 +450,7 @@ static bool end_kernel(struct documents *documents, struct open_document *open, 
     document_kernel_end(documents, open, state, NULL);
     su_unlock(&open->lock);
     document_fire(documents, open);
-    return true;
+    return state != KERNEL_NONE || documents_tidy_row(documents, open, err);
 }
 
 static bool interrupt(struct documents *documents, struct open_document *open, struct su_err *err)

@@ -246,7 +246,7 @@ def test_a_cell_run_again_while_it_runs_is_interrupted_and_leaves_nothing_queued
     ("kernel", {"action": "interrupt"}, 409, None), ("input", {}, 400, "/value"), ("input", {"value": "x"}, 409, None),
     ("complete", {"code": "a"}, 400, "/cursor"), ("complete", {"code": 5, "cursor": 0}, 400, "/code"),
     ("inspect", {"code": "a", "cursor": 0, "detail": 7}, 400, "/detail"), ("inspect", {"code": "a", "cursor": -1}, 400, "/cursor"),
-    ("save", [], 400, None), ("nonsense", {}, 404, None),
+    ("save", [], 400, None), ("nonsense", {}, 405, None),
 ])
 def test_a_wrong_order_is_refused_with_its_field(live, path, body, status, field):  # noqa: F811
     one = live("load/wrong.ipynb", "1")

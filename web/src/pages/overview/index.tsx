@@ -1,7 +1,9 @@
 /** The overview: what each of the four concepts holds and does right now, what failed, what to do next. */
 import type {ComponentChildren} from "preact";
+import {useEffect} from "preact/hooks";
 import {Sparkline} from "../../charts/sparkline";
 import {useResource} from "../../resource";
+import {runsNow} from "../../shell/run-tray";
 import {bytes, compact, plural} from "../../text";
 import {Shown, Time} from "../../ui";
 import {isNew, nextAct, nextAggregate, nextCompute, nextInteract, sum, type Failure, type Overview, type Step} from "./model";
@@ -12,6 +14,7 @@ const EVENTS = ["object.", "stream.", "run.", "notebook.", "action.", "recipe."]
 
 export default function OverviewPage() {
   const overview = useResource<Overview>("/v1/overview", {on: EVENTS, every: 2000});
+  useEffect(() => void (runsNow.value = overview.data?.compute ?? null), [overview.data]);
   return (
     <div class="page">
       <h1>Overview</h1>
