@@ -42,7 +42,7 @@ function TableParts({info, preview}: {info: ObjectInfo; preview: Preview}) {
       </div>
       <section class="card pad"><AutoChart preview={preview} /></section>
       {info.latest && <RecipesThatFit object={info.name} />}
-      <section class="section" aria-label="First rows">
+      <section class="section">
         <PreviewTable preview={preview} />
         {preview.rows > preview.sample.length &&
           <p class="soft small">The first {count(preview.sample.length)} of {plural(preview.rows, "row")}.</p>}
