@@ -15,7 +15,8 @@ export function Lineage({info}: {info: ObjectInfo}) {
           <ul class="lineage">
             {items.map((one) => (
               <li key={one.version}>
-                Version {one.version} {one.run ? <>was written by <a href={`/runs/${one.run}`}>run {one.run.slice(0, 8)}</a></> : <>was stored by {one.created_by}</>},{" "}
+                Version {one.version}{" "}
+                {one.run ? <>was written by <a href={`/runs/${one.run}`}>run {one.run.slice(0, 8)}</a></> : <>was stored by {one.created_by}</>},{" "}
                 <span class="soft"><Time at={one.created_at} /></span>
               </li>
             ))}

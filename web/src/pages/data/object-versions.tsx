@@ -26,7 +26,8 @@ export function Versions({name, shown}: {name: string; shown: number}) {
               <td><Time at={one.created_at} /></td><td>{one.run ? <a href={`/runs/${one.run}`}>a run</a> : one.created_by}</td>
               <td class="mono soft" title={one.sha256}>{one.sha256.slice(0, 10)}</td>
               <td>
-                <a class="quiet button" href={`${path}?version=${one.version}`} download={fileName(name)}>Download<span class="sr"> version {one.version}</span></a>
+                <a class="quiet button" href={`${path}?version=${one.version}`} download={fileName(name)}>
+                  Download<span class="sr"> version {one.version}</span></a>
                 {items.length > 1 && may("objects:write") && (
                   <button class="quiet danger" onClick={() => ask(one.version)}>Delete<span class="sr"> version {one.version}</span></button>
                 )}
