@@ -80,17 +80,26 @@ bool document_row_end(struct documents *documents, struct open_document *open, s
     return true;
 }
 
+/* With the lock held: is there no use for the row any more? */
+static bool row_is_idle(const struct open_document *open) { return !*open->kernel && open->viewers == 0; }
+
+static bool row_is_untidy(const struct open_document *open)
+{
+    return open->has_row && open->document && !open->is_changed && (open->row_is_old || row_is_idle(open));
+}
+
 bool documents_tidy_row(struct documents *documents, struct open_document *open, struct su_err *err)
 {
     bool ok = true;
+    su_lock(&open->lock);
+    bool is_untidy = row_is_untidy(open);
+    su_unlock(&open->lock);
+    if (!is_untidy) /* whoever stores it now is not waited for */
+        return true;
     su_lock(&open->order);
     su_lock(&open->lock);
-    if (open->has_row && open->document && !open->is_changed && !open->unwritten) {
-        if (!*open->kernel && open->viewers == 0)
-            ok = document_row_end(documents, open, err);
-        else if (open->row_is_old)
-            ok = document_row(documents, open, err);
-    }
+    if (row_is_untidy(open) && !open->unwritten)
+        ok = row_is_idle(open) ? document_row_end(documents, open, err) : document_row(documents, open, err);
     su_unlock(&open->lock);
     su_unlock(&open->order);
     return ok;

@@ -444,7 +444,10 @@ bool documents_execute(struct documents *documents, struct open_document *open, 
 static bool end_kernel(struct documents *documents, struct open_document *open, enum kernel_state state, struct su_err *err)
 {
     int64_t version;
-    if (open->has_new_outputs && !documents_save(documents, open, &version, err))
+    su_lock(&open->lock);
+    bool has_outputs = open->has_new_outputs;
+    su_unlock(&open->lock);
+    if (has_outputs && !documents_save(documents, open, &version, err))
         return false;
     su_lock(&open->lock);
     document_kernel_end(documents, open, state, NULL);
