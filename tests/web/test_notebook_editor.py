@@ -305,24 +305,6 @@ def test_a_notebook_that_is_not_there_is_said(open_page: Open) -> None:
     expect(page.get_by_role("link", name="All notebooks")).to_be_visible()
 
 
-def test_five_thousand_cells_open_and_are_edited(open_page: Open, shared_server: Any) -> None:
-    store(shared_server, "cells/many", *[f"value_{n} = {n}\nprint(value_{n})" for n in range(5000)])
-    page = ready(open_page(place="notebooks/cells/many"))
-    expect(page.locator(".cells > .cell")).to_have_count(5000)
-    at(page, 0).focus()
-    page.keyboard.press("End")
-    expect(at(page, 4999)).to_be_in_viewport()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("print('the last')")
-    page.keyboard.press("Control+Enter")
-    expect(results(page, 4999)).to_contain_text("the last")
-    page.keyboard.press("f")
-    page.keyboard.type("value_2500 =")
-    page.keyboard.press("Enter")
-    expect(at(page, 2500)).to_be_in_viewport()
-
-
 def test_what_it_looks_like(open_page: Open, shared_server: Any, screens: Callable[[Page, str], None], axe: Callable[[Page], None]) -> None:
     store(shared_server, "nfl/receivers",
           cell("# Receivers of week one\n\nWho is thrown to *most*? $\\bar x = \\frac{1}{n}\\sum_i x_i$", "markdown"),
