@@ -52,6 +52,7 @@ const struct limit_row limits_table[] = {
     ROW(query_rows, 100000, 1, 10000000, "", "rows of a query's answer; further ones are left out and `truncated` says so"),
     ROW(query_bytes, 32 * MIB, 1 * KIB, 1 * GIB, "bytes", "values of a query's answer; further rows are left out"),
     ROW(query_memory_bytes, 256 * MIB, 16 * MIB, 1024 * GIB, "bytes", "memory of all running queries together, SQLite's own caches included"),
+    ROW(replays, 16, 1, 1000, "", "tables that are replayed at the same time (429)"),
     ROW(series_bytes, 128 * MIB, 1 * MIB, 64 * GIB, "bytes", "buckets of all charts that are read or followed; further ones get 429"),
     ROW(window_groups, 100000, 1, 10000000, "", "groups of a roll-up"),
     ROW(window_cache_bytes, 32 * MIB, 0, 16 * GIB, "bytes", "answers of closed windows that are kept in memory"),

@@ -23,7 +23,7 @@ struct limits {
     uint64_t streams, stream_message_bytes, stream_queued_bytes, push_bytes, push_held_bytes;
     uint64_t amqp_connections;
     uint64_t query_s, query_rows, query_bytes, query_memory_bytes, window_groups, window_cache_bytes;
-    uint64_t series_bytes;
+    uint64_t series_bytes, replays;
     uint64_t frame_bytes, frame_connections;
     uint64_t sockets, socket_stall_s;
 };

@@ -6,6 +6,7 @@
 #include "aggregate/object.h"
 #include "aggregate/stream.h"
 #include "handler.h"
+#include "interact/documents.h"
 #include "interact/recipes.h"
 #include "interact/run.h"
 #include "routes.h"
@@ -47,20 +48,43 @@ static bool add_aggregate(const struct services *services, const char *tenant, j
     return true;
 }
 
-static bool add_interact(const struct services *services, const char *tenant, json_t *overview, struct su_err *err)
+/* Open notebooks, their kernels, and the memory of those that told it (-1: none did). */
+struct open_totals { size_t open, kernels; int64_t memory_bytes; };
+
+static struct open_totals open_totals(const struct services *services, const char *tenant)
+{
+    struct open_totals totals = {.memory_bytes = -1};
+    if (!services->documents)
+        return totals;
+    SU_AUTO_JSON json_t *items = documents_list(services->documents, tenant);
+    size_t i;
+    json_t *item;
+    json_array_foreach (items, i, item) {
+        const json_t *kernel = json_object_get(item, "kernel");
+        int64_t memory = su_json_int(kernel, "memory_bytes", -1);
+        totals.open++;
+        totals.kernels += strcmp(su_json_string(kernel, "state", "none"), "none") != 0;
+        if (memory >= 0)
+            totals.memory_bytes = memory + (totals.memory_bytes > 0 ? totals.memory_bytes : 0);
+    }
+    return totals;
+}
+
+static bool add_interact(const struct services *services, const char *tenant, json_t *overview, const struct open_totals *open, struct su_err *err)
 {
     int64_t notebooks, bytes;
     json_t *recipes;
     if (!object_totals(services->objects, tenant, OBJECT_NOTEBOOK, &notebooks, &bytes, err) ||
         !recipes_list(services->recipes, tenant, NULL, &recipes, err))
         return false;
-    json_object_set_new(overview, "interact", json_pack("{s:I, s:I, s:I}", "notebooks", (json_int_t)notebooks, "open", (json_int_t)0,
+    json_object_set_new(overview, "interact", json_pack("{s:I, s:I, s:I}", "notebooks", (json_int_t)notebooks, "open", (json_int_t)open->open,
                                                         "recipes", (json_int_t)json_array_size(recipes)));
     json_decref(recipes);
     return true;
 }
 
-static bool add_compute(const struct services *services, const char *tenant, json_t *overview, json_t *failures, struct su_err *err)
+static bool add_compute(const struct services *services, const char *tenant, json_t *overview, json_t *failures,
+                        const struct open_totals *open, struct su_err *err)
 {
     struct run_totals totals;
     if (!run_totals(services->runs, tenant, &totals, err))
@@ -68,9 +92,10 @@ static bool add_compute(const struct services *services, const char *tenant, jso
     add_failures(failures, totals.failures, "run", "/runs/", "run");
     json_decref(totals.failures);
     json_object_set_new(overview, "compute",
-                        json_pack("{s:I, s:I, s:I, s:I, s:n, s:I, s:I, s:o}", "queued", (json_int_t)totals.queued, "running",
+                        json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}", "queued", (json_int_t)totals.queued, "running",
                                   (json_int_t)totals.running, "following", (json_int_t)totals.following, "kernels",
-                                  (json_int_t)totals.running, "memory_bytes", "finished_1h", (json_int_t)totals.finished_1h,
+                                  (json_int_t)(totals.running + (int64_t)open->kernels), "memory_bytes",
+                                  open->memory_bytes < 0 ? json_null() : json_integer(open->memory_bytes), "finished_1h", (json_int_t)totals.finished_1h,
                                   "failed_1h", (json_int_t)totals.failed_1h, "runs_per_m", numbers(totals.per_m, RUN_TOTAL_MINUTES)));
     return true;
 }
@@ -118,8 +143,9 @@ static void get_overview(struct request *request, struct reply *reply)
     const struct services *services = request_services(request);
     const char *tenant = request_tenant(request);
     SU_AUTO_JSON json_t *overview = json_object(), *failures = json_array();
-    if (!add_aggregate(services, tenant, overview, failures, &err) || !add_interact(services, tenant, overview, &err) ||
-        !add_compute(services, tenant, overview, failures, &err) || !add_act(services, tenant, overview, failures, &err)) {
+    const struct open_totals open = open_totals(services, tenant);
+    if (!add_aggregate(services, tenant, overview, failures, &err) || !add_interact(services, tenant, overview, &open, &err) ||
+        !add_compute(services, tenant, overview, failures, &open, &err) || !add_act(services, tenant, overview, failures, &err)) {
         reply_error(reply, &err);
         return;
     }

@@ -112,7 +112,7 @@ static bool hold(struct charting *charting, const struct limits *limits, struct 
     charting->held = bytes;
     if (before + bytes <= limits->series_bytes)
         return true;
-    su_fail_slug(err, "backpressure", "limits.series_bytes: charts with %llu bytes are open already, this one needs %llu",
+    su_fail_slug(err, "too-many-requests", "limits.series_bytes: charts with %llu bytes are open already, this one needs %llu",
                  (unsigned long long)before, (unsigned long long)bytes);
     return su_hint(err, "ask for fewer points or keys, or close a chart");
 }

@@ -12,6 +12,7 @@ struct fetches;
 struct streams;
 struct amqp_sources;
 struct deriveds;
+struct replays;
 struct pane_cache;
 struct logs;
 struct compute;
@@ -40,6 +41,7 @@ struct services {
     struct amqp_sources *amqp;      /* aggregate/amqp_sources.h */
     struct streams *streams;        /* aggregate/stream.h */
     struct deriveds *deriveds;      /* aggregate/derived.h */
+    struct replays *replays;        /* aggregate/replay.h */
     struct pane_cache *panes;       /* aggregate/pane_cache.h: closed windows */
     struct logs *logs;              /* store/log.h */
     struct consumers *consumers;    /* aggregate/consumer.h */

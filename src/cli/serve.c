@@ -32,6 +32,7 @@
 #include "aggregate/object.h"
 #include "aggregate/pane_cache.h"
 #include "aggregate/preview.h"
+#include "aggregate/replay.h"
 #include "aggregate/table.h"
 #include "aggregate/stream.h"
 #include "aggregate/upload.h"
@@ -221,7 +222,7 @@ struct serving {
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
     fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, derived_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -317,6 +318,14 @@ static void deriveds_end(struct serving *serving)
     deriveds_close(serving->services.deriveds);
     pane_cache_free(serving->services.panes);
 }
+
+static bool replays_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    const struct replays_options options = {.running_max = services->limits->replays};
+    return replays_open(services->streams, services->objects, services->tables, &options, &services->replays, err);
+}
+static void replays_end(struct serving *serving) { replays_close(serving->services.replays); }
 
 static bool consumers_part(struct serving *serving, struct su_err *err)
 {
@@ -455,6 +464,7 @@ static const struct part parts[] = {
     {"amqp", amqp_part, amqp_end},
     {"deriveds", deriveds_part, deriveds_end},
     {"consumers", consumers_part, consumers_end},
+    {"replays", replays_part, replays_end},
     {"accounts", accounts_part, accounts_end},
     {"events", events_part, events_end},
     {"compute", compute_part, compute_end},

@@ -12,6 +12,7 @@ import {Palette, paletteIsOpen} from "./palette";
 import {RunTray} from "./run-tray";
 import {SignIn} from "./sign-in";
 import {ThemeButton} from "./theme";
+import {Uploads} from "../upload";
 import "./shell.css";
 
 const SECTIONS: [href: string, name: string, what: string][] = [
@@ -35,6 +36,7 @@ export function Shell() {
         {isIn && <Place found={found} />}
       </main>
       {sessionState.value === "expired" && <SignIn isAgain />}
+      {isIn && <Uploads />}
       {isIn && paletteIsOpen.value && <Palette />}
       {isIn && <Keys />}
       <Announce />

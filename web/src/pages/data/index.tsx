@@ -7,6 +7,7 @@ import type {PageProps} from "../../routes";
 import {useResource} from "../../resource";
 import {bytes, plural} from "../../text";
 import {Empty, Shown, Table, Tag, Time} from "../../ui";
+import {UploadButton} from "../../upload";
 import {DataNav} from "./nav";
 import "./data.css";
 
@@ -26,12 +27,13 @@ export default function Objects({query}: PageProps) {
         <div class="bar">
           <input class="filter" type="search" data-filter aria-label="Find by name" placeholder="Find by name" value={text}
             onInput={(event) => navigate(withQuery({q: event.currentTarget.value || null}), {replace: true})} />
+          <UploadButton isPrimary />
           {tag && <a class="tag" href={withQuery({tag: null})} aria-label={`All tags rather than ${tag}`}>{tag} ×</a>}
         </div>
         <Shown resource={objects}>{({items, next}) => items.length === 0
           ? <Empty title={text || tag ? "Nothing by that name" : "No objects yet"}>
               <span>{text || tag ? "Try a part of the name, or take the filter away." : "An object is a file of any size: a table, a picture, a model."}</span>
-              {!text && !tag && <code>suricate put FILE</code>}
+              {!text && !tag && <span>Drop a file anywhere on this page, or <code>suricate put FILE</code>.</span>}
             </Empty>
           : <>
               <ObjectTable items={items} />

@@ -8,6 +8,7 @@ import type {PageProps} from "../../routes";
 import {useResource} from "../../resource";
 import {bytes, count, plural} from "../../text";
 import {Dialog, ProblemBox, Shown, Table, Tabs, Tag, Time} from "../../ui";
+import {RecipesThatFit} from "../recipes";
 import {ReplayButton} from "./replay";
 import {PreviewTable} from "./preview-table";
 import {Profile} from "./profile";
@@ -70,6 +71,7 @@ function PreviewTab({name, version}: {name: string; version: number}) {
           </div>
           {one.warnings.map((warning) => <p key={warning} class="note">{warning}</p>)}
           <section class="card pad"><AutoChart preview={one} /></section>
+          <RecipesThatFit object={name} />
           <section class="section" aria-label="First rows"><PreviewTable preview={one} /></section>
         </>
       ) : <p class="soft">There is no table in this file ({one.kind}). Download it to see it.</p>}</Shown>

@@ -1,7 +1,7 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
-import {api, inPath, post, Problem, send} from "../../api/client";
+import {inPath, post, Problem, send} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
 import {navigate, withQuery} from "../../router";
@@ -9,37 +9,15 @@ import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
 import {announce, Empty, Loading, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
+import {NextSteps} from "../recipes/next-steps";
 import {Publish} from "../dashboards/publish";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
 import {LineageView} from "./lineage";
-import {RunOutputs, type SourceCell} from "./live-outputs";
-import {isUnderWay, type Run, short, sourceOf, titleOf, took} from "./model";
+import type {RunOutputs} from "./live-outputs";
+import {isUnderWay, type Run, short, titleOf, took} from "./model";
+import {useOutputs, useSources} from "./use-outputs";
 import "./runs.css";
-
-/** Follows the run's outputs while the component lives; `changed` hears of states and cells. */
-export function useOutputs(run: Run | null, changed: () => void): RunOutputs | null {
-  const [outputs, set] = useState<RunOutputs | null>(null);
-  const id = run?.id;
-  useEffect(() => {
-    if (!run) return undefined;
-    const made = new RunOutputs(run.id, changed);
-    made.open(!isUnderWay(run));
-    set(made);
-    return () => made.close();
-  }, [id]);
-  return outputs;
-}
-
-/** The cells of the notebook as it was when the run began. */
-export function useSources(run: Run): SourceCell[] | null {
-  const [cells, set] = useState<SourceCell[] | null>(null);
-  const address = isUnderWay(run) ? sourceOf(run) : null;
-  useEffect(() => {
-    if (address) api<{cells: SourceCell[]}>(address).then((notebook) => set(notebook.cells), () => set(null));
-  }, [address]);
-  return cells;
-}
 
 function Head({run}: {run: Run}) {
   const on = run.object ? `?object=${encodeURIComponent(run.object)}` : "";
@@ -228,6 +206,7 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {run.follow && isUnderWay(run) && <p class="note">This run follows a stream. <a href={`/processing/${run.id}`}>See it under Processing</a>.</p>}
       {isUnderWay(run) && !run.follow && <How run={run} />}
       <Failure run={run} />
+      <NextSteps run={run} />
       <div class="run-page two">
         <div class="run-main">
           <Tabs tabs={TABS} label="About this run" />

@@ -1,0 +1,3 @@
+/** Storing files from the page. */
+export {UploadButton, Uploads} from "./drop";
+export {upload, uploads, type Upload} from "./queue";
