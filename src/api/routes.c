@@ -13,11 +13,8 @@ const struct route *const all_routes[] = {
     live_routes,
     runs_routes,
     recipes_routes,
-<<<<<<< HEAD
     dashboards_routes,
-=======
     replays_routes,
->>>>>>> main
     series_routes,
     streams_routes,
     consumers_routes,

@@ -48,7 +48,7 @@ def test_a_run_is_published(server: Server) -> None:
     ("-x", {"title": "t", "notebook": "there"}, 400, "slug"),
     ("x%C3%A4", {"title": "t", "notebook": "there"}, 400, "slug"),
     ("x" * 65, {"title": "t", "notebook": "there"}, 400, "slug"),
-    ("x", {"title": "t", "notebook": "not there"}, 404, None),
+    ("x", {"title": "t", "notebook": "not there"}, 404, "name"),
     ("x", {"title": "t", "run": "01m88p9psnyaqvjecymxh6ny7d"}, 404, None),
 ])
 def test_what_is_no_dashboard_is_refused(shared_server: Server, slug: str, body: dict[str, Any], status: int, field: str | None) -> None:

@@ -206,7 +206,7 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {run.follow && isUnderWay(run) && <p class="note">This run follows a stream. <a href={`/processing/${run.id}`}>See it under Processing</a>.</p>}
       {isUnderWay(run) && !run.follow && <How run={run} />}
       <Failure run={run} />
-      <NextSteps run={run} />
+      <NextSteps run={run as never} />
       <div class="run-page two">
         <div class="run-main">
           <Tabs tabs={TABS} label="About this run" />
