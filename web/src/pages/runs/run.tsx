@@ -1,19 +1,20 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
-import {inPath, post, Problem, send} from "../../api/client";
+import {inPath, post, Problem} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
 import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
-import {announce, Empty, Loading, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
+import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {NextSteps} from "../recipes/next-steps";
 import {Publish} from "../dashboards/publish";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
 import {LineageView} from "./lineage";
+import {Log} from "./log";
 import type {RunOutputs} from "./live-outputs";
 import {isUnderWay, type Run, short, titleOf, took} from "./model";
 import {useOutputs, useSources} from "./use-outputs";
@@ -170,22 +171,6 @@ function Figures({run}: {run: Run}) {
         );
       })}
     </div>
-  );
-}
-
-export function Log({run}: {run: Run}) {
-  const [text, set] = useState<string | null>(null);
-  useEffect(() => {
-    const read = (): void => void send(`/v1/runs/${run.id}/log`).then(async (answer) => set(await answer.text()), () => undefined);
-    read();
-    const timer = isUnderWay(run) ? setInterval(read, 2000) : undefined;
-    return () => clearInterval(timer);
-  }, [run.id, run.state]);
-  return (
-    <section class="card pad" aria-label="Log">
-      {text === null ? <Loading what="Reading the log" /> : text === "" ? <p class="soft">The log is empty.</p>
-        : <pre class="run-log" tabIndex={0}>{text}</pre>}
-    </section>
   );
 }
 
