@@ -200,7 +200,8 @@ export function convert(notebook: Notebook, wanted: Wanted): Converted | null {
 }
 
 export function assembled(notebook: Notebook, converted: Converted, loop: string): Notebook {
-  const cell: NotebookCell = {id: `follow-${Math.random().toString(36).slice(2, 10)}`, cell_type: "code", metadata: {}, source: loop, outputs: [], execution_count: null};
+  const cell: NotebookCell = {id: `follow-${Math.random().toString(36).slice(2, 10)}`, cell_type: "code", metadata: {}, source: loop, outputs: [],
+    execution_count: null};
   return {...notebook, cells: [...converted.cells, cell]};
 }
 

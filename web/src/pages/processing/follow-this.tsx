@@ -63,7 +63,8 @@ function Fields({form, set, streams}: {form: Form; set: (form: Form) => void; st
         <input value={form.name} required spellcheck={false} onInput={(event) => set({...form, name: event.currentTarget.value})} />
       </label>
       <label class="check">
-        <input type="checkbox" checked={form.fromEarliest} onChange={(event) => set({...form, fromEarliest: event.currentTarget.checked})} />Begin with the oldest message
+        <input type="checkbox" checked={form.fromEarliest} onChange={(event) => set({...form,
+          fromEarliest: event.currentTarget.checked})} />Begin with the oldest message
       </label>
     </div>
   );
@@ -77,7 +78,8 @@ function Editor({notebook, name, streams, close}: {notebook: Notebook; name: str
   const [edited, edit] = useState<string | null>(null);
   const [problem, fail] = useState<Problem | null>(null);
   const stream = form.stream ? quoted(form.stream) : reading?.source ?? '"STREAM"';
-  const converted = useMemo<Converted | null>(() => convert(notebook, {stream, every: form.every, fromEarliest: form.fromEarliest}), [notebook, stream, form.every, form.fromEarliest]);
+  const converted = useMemo<Converted | null>(() => convert(notebook, {stream, every: form.every, fromEarliest: form.fromEarliest}),
+    [notebook, stream, form.every, form.fromEarliest]);
   if (!converted) return <NothingFits close={close} />;
   const loop = edited ?? converted.loop;
   const store = async (isStarted: boolean): Promise<void> => {
@@ -88,7 +90,8 @@ function Editor({notebook, name, streams, close}: {notebook: Notebook; name: str
       close();
       navigate(run ? `/processing/${run.id}` : `/notebooks/${inPath(form.name)}`);
     } catch (error) {
-      if (error instanceof Problem) fail(error.status === 412 ? new Problem(412, error.slug, "There is a notebook of that name", "Choose another name.", null, null, {}) : error);
+      if (error instanceof Problem) fail(error.status === 412
+        ? new Problem(412, error.slug, "There is a notebook of that name", "Choose another name.", null, null, {}) : error);
     }
   };
   return (
@@ -97,7 +100,8 @@ function Editor({notebook, name, streams, close}: {notebook: Notebook; name: str
       void store(true);
     }}>
       <Fields form={form} set={set} streams={streams} />
-      <details open><summary>What changes</summary><Diff before={codeOf(notebook.cells)} now={`${codeOf(converted.cells)}\n\n${loop}`.trimStart()} /></details>
+      <details open><summary>What changes</summary><Diff before={codeOf(notebook.cells)} now={`${codeOf(converted.cells)}\n\n${loop}`.trimStart()} />
+        </details>
       <label class="field">The loop, as it will be stored
         <textarea rows={Math.min(16, loop.split("\n").length + 1)} spellcheck={false} value={loop} onInput={(event) => edit(event.currentTarget.value)} />
       </label>

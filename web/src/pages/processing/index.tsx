@@ -36,7 +36,8 @@ function Following({run, refresh}: {run: Run; refresh: () => void}) {
       <Numbers run={run} consumers={consumers} />
       <LastError run={run} />
       {problem && <ProblemBox problem={problem} />}
-      <div class="bar"><a class="button" href={`/processing/${run.id}`}>Look</a>{may("runs:write") && <button class="danger" onClick={end}>Stop</button>}</div>
+      <div class="bar"><a class="button" href={`/processing/${run.id}`}>Look</a>{may("runs:write")
+        && <button class="danger" onClick={end}>Stop</button>}</div>
     </li>
   );
 }
@@ -52,7 +53,8 @@ function Ended({runs}: {runs: Run[]}) {
       <ul class="card follow-ended">
         {runs.map((run) => (
           <li key={run.id} class="bar apart">
-            <span class="bar grow"><a href={`/processing/${run.id}`}>{titleOf(run)}</a><FollowState run={run} /><span class="facts small"><Streams run={run} /></span></span>
+            <span class="bar grow"><a href={`/processing/${run.id}`}>{titleOf(run)}</a><FollowState run={run} /><span class="facts small">
+              <Streams run={run} /></span></span>
             <span class="soft small"><Time at={run.ended_at ?? run.created_at} /></span>
             {may("runs:write") && <button class="quiet" aria-label={`Start ${titleOf(run)} again`} onClick={() => again(run)}>Start again</button>}
           </li>
@@ -110,7 +112,8 @@ export default function Processing({query}: PageProps) {
         {({items}) => (
           <>
             {now.length > 0 ? <ul class="follow-list">{now.map((run) => <Following key={run.id} run={run} refresh={refresh} />)}</ul>
-              : <Empty title="Nothing follows a stream now"><p>Start a notebook with a loop like <code>for window in s.follow("plays", every="10s")</code>, or make one of an analytics notebook.</p></Empty>}
+              : <Empty title="Nothing follows a stream now"><p>Start a notebook with a loop like <code>for window in s.follow("plays",
+                every="10s")</code>, or make one of an analytics notebook.</p></Empty>}
             <Sample isAlone={now.length === 0} />
             <Ended runs={items.filter((run) => !isUnderWay(run))} />
           </>

@@ -12,7 +12,8 @@ export function stateOf(run: Run): string {
 
 /** "following" counts as live. */
 export function FollowState({run}: {run: Run}) {
-  const kind = run.state === "running" ? "good" : isUnderWay(run) ? "live" : ["failed", "interrupted", "out_of_memory", "timed_out"].includes(run.state) ? "bad" : "";
+  const kind = run.state === "running" ? "good" : isUnderWay(run) ? "live"
+    : ["failed", "interrupted", "out_of_memory", "timed_out"].includes(run.state) ? "bad" : "";
   return <span class={`state ${kind}`} title={run.reason}>{stateOf(run).replace(/_/g, " ")}</span>;
 }
 
@@ -28,7 +29,8 @@ export function LastError({run}: {run: Run}) {
     <div class="problem last-error">
       <span><b>{run.last_error}</b>{run.last_error_at && <span class="soft"> <Time at={run.last_error_at} /></span>}</span>
       {window
-        ? <span class="small">in the window {windowText(window)} of {window.stream}: {plural(window.messages, "message")}, offsets {count(window.from)} to {count(window.to)}</span>
+        ? <span class="small">in the window {windowText(window)} of {window.stream}: {plural(window.messages, "message")},
+          offsets {count(window.from)} to {count(window.to)}</span>
         : <span class="small soft">outside of a window</span>}
       {run.restarts > 0 && <span class="small soft">begun again {plural(run.restarts, "time")}; nothing of that window was committed</span>}
     </div>
@@ -47,7 +49,8 @@ export function Numbers({run, consumers}: {run: Run; consumers: Consumer[]}) {
   return (
     <dl class="figures-of">
       <Number value={isUnderWay(run) ? compact(run.pace?.iterations_per_m ?? 0) : "–"} what="iterations a minute" title="in the last 60 seconds" />
-      <Number value={compact(messages)} what={behind > 0 ? `behind, ${seconds(behind)}` : "messages behind"} title="messages that are in no committed window yet, and the event time they span" />
+      <Number value={compact(messages)} what={behind > 0 ? `behind, ${seconds(behind)}`
+        : "messages behind"} title="messages that are in no committed window yet, and the event time they span" />
       <Number value={compact(windows)} what={windows === 1 ? "window" : "windows"} title="committed by this run" />
       <Number value={compact(decisions)} what={decisions === 1 ? "decision" : "decisions"} />
       {run.restarts > 0 && <Number value={count(run.restarts)} what={run.restarts === 1 ? "restart" : "restarts"} />}
@@ -70,13 +73,16 @@ export function Timeline({iterations}: {iterations: Iteration[]}) {
         {iterations.map((one, at) => {
           const tall = Math.max(3, (one.took_ms / longest) * (HEIGHT - 2));
           return (
-            <rect key={one.at + one.start} class={one.decisions ? "decided" : ""} x={(PLACES - iterations.length + at) * (BAR + GAP)} y={HEIGHT - tall} width={BAR} height={tall} rx={2}>
-              <title>{`${windowText(one)}: ${plural(one.messages, "message")}, took ${seconds(one.took_ms / 1000)}${one.decisions ? `, ${plural(one.decisions, "decision")}` : ""}`}</title>
+            <rect key={one.at + one.start} class={one.decisions ? "decided"
+              : ""} x={(PLACES - iterations.length + at) * (BAR + GAP)} y={HEIGHT - tall} width={BAR} height={tall} rx={2}>
+              <title>{`${windowText(one)}: ${plural(one.messages, "message")}, took ${seconds(one.took_ms / 1000)}${one.decisions ? `,
+                ${plural(one.decisions, "decision")}` : ""}`}</title>
             </rect>
           );
         })}
       </svg>
-      <figcaption class="bar apart soft small"><span>the last {count(iterations.length)}, tallest {seconds(longest / 1000)}</span><span>last <Time at={last.at} /></span></figcaption>
+      <figcaption class="bar apart soft small"><span>the last {count(iterations.length)}, tallest {seconds(longest / 1000)}</span>
+        <span>last <Time at={last.at} /></span></figcaption>
     </figure>
   );
 }

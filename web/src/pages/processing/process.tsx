@@ -60,7 +60,8 @@ function Place({consumer}: {consumer: Consumer}) {
         <dt>follows as</dt><dd>{consumer.name}</dd>
         <dt>windows of</dt><dd>{consumer.every}{consumer.slide ? `, every ${consumer.slide}` : ""}</dd>
         {consumer.position?.window_start && <><dt>next window</dt><dd>{dateTime(consumer.position.window_start)}</dd></>}
-        {consumer.position?.offset !== null && consumer.position?.offset !== undefined && <><dt>offset</dt><dd class="number">{count(consumer.position.offset)}</dd></>}
+        {consumer.position?.offset !== null && consumer.position?.offset !== undefined && <><dt>offset</dt>
+          <dd class="number">{count(consumer.position.offset)}</dd></>}
         <dt>behind</dt><dd class="number">{plural(consumer.lag.messages, "message")}{consumer.lag.seconds ? `, ${seconds(consumer.lag.seconds)}` : ""}</dd>
         <dt>iterations</dt><dd class="number">{count(consumer.iterations)}</dd>
         {consumer.late > 0 && <><dt>came late</dt><dd class="number">{plural(consumer.late, "message")}</dd></>}
@@ -100,11 +101,13 @@ function OutputsTab({run, refresh}: {run: Run; refresh: () => void}) {
 
 function Iterations({run}: {run: Run}) {
   const last = (run.pace?.iterations ?? []).toReversed().slice(0, 30);
-  if (last.length === 0) return <Empty title={isUnderWay(run) ? "No window has been committed yet" : "They are told while it goes on"}>It waits for a message that closes a window.</Empty>;
+  if (last.length === 0) return <Empty title={isUnderWay(run) ? "No window has been committed yet"
+    : "They are told while it goes on"}>It waits for a message that closes a window.</Empty>;
   return (
     <div class="card table" tabIndex={0} role="region" aria-label="The last iterations">
       <table>
-        <thead><tr><th scope="col">Window</th><th scope="col" class="number">Messages</th><th scope="col" class="number">Took</th><th scope="col" class="number">Decisions</th><th scope="col">When</th></tr></thead>
+        <thead><tr><th scope="col">Window</th><th scope="col" class="number">Messages</th><th scope="col" class="number">Took</th>
+          <th scope="col" class="number">Decisions</th><th scope="col">When</th></tr></thead>
         <tbody>
           {last.map((one) => (
             <tr key={one.stream + one.consumer + one.iteration}>

@@ -56,7 +56,8 @@ export async function startSample(): Promise<Run> {
   const [plays, loop] = await Promise.all([text(table).then(timed), text(notebook), clear()]);
   await api(`/v1/objects/${OBJECT}`, {method: "PUT", body: plays, headers: {"Content-Type": "application/x-ndjson"}});
   await put(`/v1/streams/${AT}`, {source: {kind: "push"}, time: {field: "at"}, idle: "1s"});
-  await api(`/v1/notebooks/${inPath(NOTEBOOK)}`, {method: "PUT", body: loop, headers: {"Content-Type": "application/x-ipynb+json", "If-None-Match": "*"}}).catch(
+  await api(`/v1/notebooks/${inPath(NOTEBOOK)}`, {method: "PUT", body: loop,
+    headers: {"Content-Type": "application/x-ipynb+json", "If-None-Match": "*"}}).catch(
     (error: unknown) => {
       if (!(error instanceof Problem && error.status === 412)) throw error; // it is there, perhaps with somebody's changes
     });

@@ -49,6 +49,7 @@ const STATUS: Record<string, string> = {completed: "ok", failed: "error"};
 export class OutputList {
   private byId = new Map<string, Cell>();
   private displays = new Map<string, DataOutput[]>();
+  private changed = new Set<string>();
 
   take(cells: Cell[]): void {
     this.byId.clear();
@@ -59,8 +60,13 @@ export class OutputList {
     }
   }
 
-  /** As they are now, for a signal. */
+  /** As they are now, for a signal. What changed has a new list of outputs, by which components see it. */
   cells(): Cell[] {
+    for (const id of this.changed) {
+      const cell = this.byId.get(id);
+      if (cell) cell.outputs = [...cell.outputs];
+    }
+    this.changed.clear();
     return [...this.byId.values()];
   }
 
@@ -70,6 +76,7 @@ export class OutputList {
 
   message(id: string, type: string, content: Record<string, unknown>): void {
     const cell = this.cellOf(id);
+    this.changed.add(id);
     if (type === "clear_output") {
       if (content["wait"]) cell.isClearing = true;
       else cell.outputs = [];
@@ -95,7 +102,9 @@ export class OutputList {
 
   private update(content: Record<string, unknown>): void {
     const id = (content["transient"] as {display_id?: string} | undefined)?.display_id ?? "";
-    for (const output of this.displays.get(id) ?? []) {
+    const shown = this.displays.get(id) ?? [];
+    for (const cell of this.byId.values()) if (cell.outputs.some((output) => shown.includes(output as DataOutput))) this.changed.add(cell.id);
+    for (const output of shown) {
       output.data = (content["data"] ?? {}) as DataOutput["data"];
       output.metadata = (content["metadata"] ?? {}) as DataOutput["metadata"];
     }
