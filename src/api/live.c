@@ -272,7 +272,8 @@ const struct route live_routes[] = {
      .body_max = LIVE_BODY_MAX, .flags = ROUTE_NO_IDEMPOTENCY, .request = execute_fields, .success = 202,
      .summary = "Run cells of an open notebook", .response = "What the edits gave; 409 when they are in conflict: then nothing runs"},
     {.method = "POST", .path = "/v1/notebooks/{name*}/live/kernel", .scope = SCOPE_RUNS_WRITE, .handle = post_kernel, .body = BODY_JSON,
-     .flags = ROUTE_NO_IDEMPOTENCY, .request = action_fields, .success = 202, .summary = "Start, interrupt, restart or shut down the kernel",
+     .flags = ROUTE_NO_IDEMPOTENCY, .request = action_fields, .success = 202,
+     .summary = "Start, interrupt, restart or shut down the kernel",
      .response = "Nothing; the kernel's state is told by the deltas"},
     {.method = "POST", .path = "/v1/notebooks/{name*}/live/input", .scope = SCOPE_RUNS_WRITE, .handle = post_input, .body = BODY_JSON,
      .flags = ROUTE_NO_IDEMPOTENCY, .request = input_fields, .success = 202, .summary = "Answer the kernel's input()", .response = "Nothing"},
@@ -283,5 +284,6 @@ const struct route live_routes[] = {
      .body_max = 2 * DOCUMENT_CODE_MAX, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_WAIT, .request = inspect_fields,
      .summary = "What stands at the cursor, by the kernel", .response = "found, data"},
     {.method = "POST", .path = "/v1/notebooks/{name*}/live/save", .scope = SCOPE_NOTEBOOKS_WRITE, .handle = post_save,
-     .body = BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_BODY_OPTIONAL, .summary = "Store an open notebook as its next version now", .response = "version"},
+     .body = BODY_JSON, .flags = ROUTE_NO_IDEMPOTENCY | ROUTE_BODY_OPTIONAL,
+     .summary = "Store an open notebook as its next version now", .response = "version"},
     ROUTE_END};

@@ -17,7 +17,7 @@ static const char policy[] = "default-src 'none'; script-src 'self'; style-src '
 /* The frame that shows one output of a notebook.  "sandbox" without allow-same-origin gives it an origin of its own, whoever
  * opens it; nothing but our own assets can be fetched from it.  docs/decisions/0101 says why each part is there. */
 static const char frame_policy[] =
-    "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "sandbox allow-scripts; default-src 'none'; script-src %s 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; media-src data: blob:; font-src data:; connect-src 'none'; frame-src 'none'; worker-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
@@ -70,13 +70,23 @@ static void get_document(struct request *request, struct reply *reply)
     reply_asset(request, reply, asset);
 }
 
+/* Where the frame's scripts may come from: our assets, as the browser calls us, and nothing else that we serve. */
+static char *frame_scripts(struct request *request)
+{
+    const char *host = request_header(request, "Host");
+    bool is_plain = host && *host && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") == strlen(host);
+    return is_plain ? su_format("%s/assets/", host) : su_format("'self'");
+}
+
 static void get_frame(struct request *request, struct reply *reply)
 {
     const struct page_asset *asset = asset_find("/frame");
     su_assert(asset);
-    reply_header(reply, "Content-Security-Policy", "%s", frame_policy);
+    SU_AUTO_FREE char *scripts = frame_scripts(request);
+    reply_header(reply, "Content-Security-Policy", frame_policy, scripts);
     reply_header(reply, "Referrer-Policy", "no-referrer");
     reply_header(reply, "X-DNS-Prefetch-Control", "off");
+    reply_header(reply, "Connection-Allowlist", "(response-origin); webrtc=block");
     reply_header(reply, "Permissions-Policy", "camera=(), microphone=(), geolocation=(), usb=(), serial=(), hid=(), midi=(), "
                  "display-capture=(), fullscreen=(), clipboard-read=(), clipboard-write=(), payment=()");
     reply_header(reply, "Cross-Origin-Resource-Policy", "same-origin");

@@ -135,7 +135,10 @@ static json_t *outputs_of(const struct document_cell *cell)
         add_output(&out, cell, i);
     }
     su_buf_addc(&out, ']');
-    json_t *outputs = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL);
+    json_t *outputs = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL), *output;
+    size_t i;
+    json_array_foreach(outputs, i, output)
+        json_object_del(output, "transient"); /* what viewers need to follow updates is not stored */
     return outputs ? outputs : json_array();
 }
 

@@ -93,7 +93,7 @@ def test_no_row_is_lost_or_doubled_when_the_server_is_killed(server: Server) -> 
     put(server.requests, "t.csv")
     replay = start(server.requests, object="t.csv", stream="s", speed=60)
     for sent in (20, 80, 150):
-        wait_until(lambda: get(server.requests, replay)["sent"] >= sent, f"{sent} rows are sent")
+        wait_until(lambda sent=sent: get(server.requests, replay)["sent"] >= sent, f"{sent} rows are sent")
         server.restart(kill=True)
         assert get(server.requests, replay)["state"] == "running"
     assert server.requests.delete("/v1/objects/t.csv?version=7").status_code == 404

@@ -54,8 +54,8 @@ def test_tiles_follow_what_happens_without_a_reload(open_page: Callable[..., Pag
     for number in range(3):
         server.requests.post("/v1/streams/plays/messages", json={"n": number})
     fact = lambda name, of: tile(page, name).locator("dl > div").filter(has_text=of).locator("dd")  # noqa: E731
-    expect(fact("Aggregate", "objects")).to_have_text("1")
-    expect(fact("Aggregate", "streams")).to_have_text("1")
+    expect(fact("Aggregate", "object")).to_have_text("1")
+    expect(fact("Aggregate", "stream")).to_have_text("1")
     expect(fact("Aggregate", "messages")).to_have_text("3")
     expect(page.get_by_role("region", name="Begin here")).to_have_count(0)
     server.put_notebook("reports/broken", "1/0")

@@ -1,5 +1,5 @@
 /** A thing of the server as a component sees it: read, read again when something happened, never out of date. */
-import {useCallback, useEffect, useRef, useState} from "preact/hooks";
+import {useCallback, useEffect, useLayoutEffect, useRef, useState} from "preact/hooks";
 import {api, Problem} from "./api/client";
 import {connection} from "./api/connection";
 import {onEvents} from "./api/events";
@@ -37,7 +37,7 @@ export function useResource<T>(path: string | null, options: ResourceOptions = {
         problem: problem instanceof Problem ? problem : new Problem(0, "unknown", "That did not work", String(problem), null, null, {}),
       })));
   }, [path]);
-  useEffect(() => {
+  useLayoutEffect(() => { // asked before anything is painted
     set((old) => (old.path === path ? {...old, isLoading: old.data === null} : {path, data: null, problem: null, isLoading: path !== null}));
     refresh();
     return () => {

@@ -6,7 +6,7 @@ import {withoutAnsi} from "./ansi";
 import {ErrorView} from "./error";
 import {Frame} from "./frame";
 import {Html} from "./html";
-import {Raster, wantedOf} from "./image";
+import {Raster} from "./image";
 import {Json} from "./json";
 import {Large} from "./large";
 import {Latex, Markdown} from "./markdown-view";
@@ -14,6 +14,7 @@ import {Result} from "./result";
 import {Svg} from "./svg";
 import {Text} from "./text-view";
 import {PLOTLY, plainText, PROGRESS, RASTER, RESULT, richest, textOf, tooLarge, VEGA, WIDGET, type DataOutput, type Lines, type Output} from "./types";
+import {wantedOf} from "./wanted";
 import "./outputs.css";
 
 type Show = (value: unknown, output: DataOutput, type: string) => ComponentChildren;
@@ -90,7 +91,7 @@ export function Outputs({outputs, isLive = false}: {outputs: Output[]; isLive?: 
     <div class="outputs">
       {shown.length > 0 && <Tools outputs={shown} isClosed={isClosed} onClose={() => close(!isClosed)} />}
       {isClosed ? <p class="out-note">Output hidden</p> : (
-        shown.map((output, at) => <div class={`out out-${output.output_type}`} key={at}><One output={output} /></div>)
+        shown.map((output, at) => <div class="out" key={at}><One output={output} /></div>)
       )}
       {progress && (
         <div class="out out-progress">

@@ -16,6 +16,11 @@ const place = document.createElement("div");
 place.id = "output";
 document.body.append(place);
 
+// Where browsers don't know the header that keeps these in (Connection-Allowlist), at least not by their plain names.
+for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "mozRTCPeerConnection", "RTCDataChannel", "WebTransport"]) {
+  delete (window as unknown as Record<string, unknown>)[name];
+}
+
 function tell(message: FromFrame): void {
   page.postMessage(message, "*");
 }
@@ -66,6 +71,9 @@ async function plotly(figure: {data?: unknown[]; layout?: Record<string, unknown
   place.classList.add("paper");
   await library.newPlot(place, figure.data ?? [], layout, {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "sendDataToCloud"]});
 }
+
+/** Old scripts write into their document while it loads; ours is long there. */
+document.write = document.writeln = (...parts: string[]): void => show(parts.join(""));
 
 async function work(job: Job, libraries: string[]): Promise<void> {
   for (const address of libraries) await load(address);

@@ -2,9 +2,9 @@
 import type {Lines} from "./types";
 
 /** More than this and only the two ends are shown. */
-const WHOLE = {lines: 120, characters: 40_000};
-const HEAD = {lines: 60, characters: 16_000};
-const TAIL = {lines: 40, characters: 12_000};
+const WHOLE = {lines: 80, characters: 40_000};
+const HEAD = {lines: 40, characters: 16_000};
+const TAIL = {lines: 24, characters: 12_000};
 /** A piece is a string of its own; joining small ones keeps their number low. */
 const PIECE = 65_536;
 const PROBE = 64;

@@ -3,33 +3,44 @@ import {Marked, type TokenizerAndRendererExtension, type Tokens} from "marked";
 import {sanitised, type Attachments} from "./sanitise";
 
 const LONGEST = 200_000;
-/** $$…$$, then $…$ (no blank inside its dollars, no digit behind, so that prices stay prices), \(…\) and \[…\]. */
+/** $$…$$, then $…$ (no blank inside its dollars, no digit behind, so that prices stay prices), \\(…\\) and \\[…\\]. */
 const INLINE = new RegExp([/\$\$([^$]+?)\$\$/, /\$(?![\s$])((?:\\[\s\S]|[^$\\])*?[^\s\\])\$(?!\d)/, /\$(?![\s$])(\S)\$(?!\d)/,
-  /\\\\?\(([\s\S]{1,1000}?)\\\\?\)/, /\\\\?\[([\s\S]{1,1000}?)\\\\?\]/].map((way) => `^${way.source}`).join("|"));
-const BLOCK = /^ {0,3}(?:\$\$([\s\S]{1,4000}?)\$\$|\\\\?\[([\s\S]{1,4000}?)\\\\?\]|(\\begin\{([a-z]+\*?)\}[\s\S]{1,4000}?\\end\{\4\})) *(?:\n+|$)/;
+  /\\\\\(([\s\S]{1,1000}?)\\\\\)/, /\\\\\[([\s\S]{1,1000}?)\\\\\]/].map((way) => `^${way.source}`).join("|"));
+const BLOCK = /^ {0,3}(?:\$\$([\s\S]{1,4000}?)\$\$|\\\\\[([\s\S]{1,4000}?)\\\\\]|(\\begin\{([a-z]+\*?)\}[\s\S]{1,4000}?\\end\{\4\})) *(?:\n+|$)/;
 
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (found) => `&#${found.charCodeAt(0)};`);
+/** Openings without an end are looked for so often in one text and no more: each costs a search. */
+const MOST_MISSES = {inline: 2000, block: 200};
+const missed = {inline: 0, block: 0};
+
+function found(kind: "inline" | "block", way: RegExp, text: string): RegExpExecArray | null {
+  if (missed[kind] > MOST_MISSES[kind]) return null;
+  const match = way.exec(text);
+  if (!match && /^ {0,3}(\$|\\)/.test(text)) missed[kind]++;
+  return match;
+}
+
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 const element = (tag: string, tex: string, isDisplay: boolean): string =>
   `<${tag} data-tex="${escaped(tex)}"${isDisplay ? ' data-display="1"' : ""}>${escaped(tex)}</${tag}>`;
 
 const inlineMath: TokenizerAndRendererExtension = {
   name: "inlineMath", level: "inline",
-  start: (text) => /\$|\\\\?[([]/.exec(text)?.index,
+  start: (text) => missed.inline > MOST_MISSES.inline ? undefined : /\$|\\\\[([]/.exec(text)?.index,
   tokenizer(text) {
-    const found = INLINE.exec(text);
-    if (!found) return undefined;
-    const tex = found[1] ?? found[2] ?? found[3] ?? found[4] ?? found[5] ?? "";
-    return {type: "inlineMath", raw: found[0], tex, isDisplay: found[1] !== undefined || found[5] !== undefined};
+    const match = found("inline", INLINE, text);
+    if (!match) return undefined;
+    const tex = match[1] ?? match[2] ?? match[3] ?? match[4] ?? match[5] ?? "";
+    return {type: "inlineMath", raw: match[0], tex, isDisplay: match[1] !== undefined || match[5] !== undefined};
   },
   renderer: (token) => element("span", String(token["tex"]), Boolean(token["isDisplay"])),
 };
 
 const blockMath: TokenizerAndRendererExtension = {
   name: "blockMath", level: "block",
-  start: (text) => /(?:^|\n) {0,3}(?:\$\$|\\\\?\[|\\begin\{)/.exec(text)?.index,
+  start: (text) => missed.block > MOST_MISSES.block ? undefined : /(?:^|\n) {0,3}(?:\$\$|\\\\\[|\\begin\{)/.exec(text)?.index,
   tokenizer(text) {
-    const found = BLOCK.exec(text);
-    return found ? {type: "blockMath", raw: found[0], tex: found[1] ?? found[2] ?? found[3] ?? ""} : undefined;
+    const match = found("block", BLOCK, text);
+    return match ? {type: "blockMath", raw: match[0], tex: match[1] ?? match[2] ?? match[3] ?? ""} : undefined;
   },
   renderer: (token) => element("div", String(token["tex"]), true),
 };
@@ -62,6 +73,7 @@ export function markdownFragment(source: string, attachments: Attachments = {}):
     whole.append(pre);
     return whole;
   }
+  missed.inline = missed.block = 0;
   let html: string;
   try {
     html = marked.parse(source) as string;

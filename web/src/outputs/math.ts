@@ -18,7 +18,7 @@ function katex(): Promise<Katex> {
   return loading;
 }
 
-const options = {throwOnError: false, trust: false, strict: "ignore" as const, maxSize: 20, maxExpand: 1000};
+const options = {throwOnError: false, trust: false, strict: "ignore" as const, maxSize: 20, maxExpand: 1000, errorColor: "var(--bad)"};
 
 /** Draws `tex` into `place`; what can't be drawn stays as its text. `isFor` export: MathML needs no style sheet and no fonts. */
 export async function drawMath(place: HTMLElement, tex: string, isDisplay: boolean, isForExport = false): Promise<void> {

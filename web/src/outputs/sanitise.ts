@@ -84,6 +84,11 @@ purify.addHook("afterSanitizeAttributes", (node) => {
       node.setAttribute("rel", "noopener noreferrer");
     }
   }
+  if (node.nodeName === "TH" && !node.textContent?.trim() && node.children.length === 0) { // it heads nothing
+    const cell = node.ownerDocument.createElement("td");
+    for (const name of ["colspan", "rowspan"]) if (node.hasAttribute(name)) cell.setAttribute(name, node.getAttribute(name) ?? "");
+    node.replaceWith(cell);
+  }
   if (node.nodeName === "IMG") {
     if (!node.hasAttribute("alt")) node.setAttribute("alt", "A picture in this output");
     if (!node.hasAttribute("src")) node.replaceWith(node.ownerDocument.createTextNode(`[${node.getAttribute("alt")}: not shown]`));

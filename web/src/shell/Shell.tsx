@@ -20,8 +20,10 @@ const SECTIONS: [href: string, name: string, what: string][] = [
   ["/runs", "Runs", "Compute"], ["/processing", "Processing", "Act"],
 ];
 
+/** Asked for at once: every page waits for it. */
+void readSession().catch(() => undefined);
+
 export function Shell() {
-  useEffect(() => void readSession().catch(() => undefined), []);
   const found = match(address.value.path);
   const isBare = found?.route.pattern === "/d/{slug}" && address.value.query.get("kiosk") === "1";
   const isIn = sessionState.value === "in" || sessionState.value === "expired";

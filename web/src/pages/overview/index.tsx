@@ -1,7 +1,9 @@
 /** The overview: what each of the four concepts holds and does right now, what failed, what to do next. */
 import type {ComponentChildren} from "preact";
+import {useEffect} from "preact/hooks";
 import {Sparkline} from "../../charts/sparkline";
 import {useResource} from "../../resource";
+import {runsNow} from "../../shell/run-tray";
 import {bytes, compact, plural} from "../../text";
 import {Shown, Time} from "../../ui";
 import {isNew, nextAct, nextAggregate, nextCompute, nextInteract, sum, type Failure, type Overview, type Step} from "./model";
@@ -12,6 +14,7 @@ const EVENTS = ["object.", "stream.", "run.", "notebook.", "action.", "recipe."]
 
 export default function OverviewPage() {
   const overview = useResource<Overview>("/v1/overview", {on: EVENTS, every: 2000});
+  useEffect(() => void (runsNow.value = overview.data?.compute ?? null), [overview.data]);
   return (
     <div class="page">
       <h1>Overview</h1>
@@ -45,11 +48,14 @@ function Tile({title, what, href, facts, rate, next}: {
 
 interface Seen { seen: Overview }
 
+/** [1, "object"], [2, "objects"] */
+const counted = (value: number, one: string): [string, string] => [compact(value), value === 1 ? one : `${one}s`];
+
 function Aggregate({seen}: Seen) {
   const {objects, object_bytes, streams, messages, messages_per_s} = seen.aggregate;
   const now = messages_per_s.at(-1) ?? 0;
   return <Tile title="Aggregate" what="Objects and streams come together" href="/data" next={nextAggregate(seen)}
-    facts={[[compact(objects), "objects"], [bytes(object_bytes), "stored"], [compact(streams), "streams"], [compact(messages), "messages"]]}
+    facts={[counted(objects, "object"), [bytes(object_bytes), "stored"], counted(streams, "stream"), counted(messages, "message")]}
     rate={{values: messages_per_s, label: `Messages a second, of the last minute: ${sum(messages_per_s)} in all, ${now} in the last second`,
       text: `${compact(now)} messages/s`}} />;
 }
@@ -57,12 +63,12 @@ function Aggregate({seen}: Seen) {
 function Interact({seen}: Seen) {
   const {notebooks, open, recipes} = seen.interact;
   return <Tile title="Interact" what="Notebooks and recipes ask questions" href="/notebooks" next={nextInteract(seen)}
-    facts={[[compact(notebooks), "notebooks"], [compact(open), "open now"], [compact(recipes), "recipes"]]} />;
+    facts={[counted(notebooks, "notebook"), [compact(open), "open now"], counted(recipes, "recipe")]} />;
 }
 
 function Compute({seen}: Seen) {
   const {queued, running, kernels, memory_bytes, finished_1h, failed_1h, runs_per_m} = seen.compute;
-  const facts: [string, string][] = [[compact(running), "running"], [compact(queued), "queued"], [compact(kernels), "kernels"]];
+  const facts: [string, string][] = [[compact(running), "running"], [compact(queued), "queued"], counted(kernels, "kernel")];
   facts.push(memory_bytes === null ? [compact(failed_1h), "failed, last hour"] : [bytes(memory_bytes), "of memory"]);
   return <Tile title="Compute" what="Runs work it out" href="/runs" next={nextCompute(seen)} facts={facts}
     rate={{values: runs_per_m, label: `Runs that ended, per minute of the last hour: ${finished_1h} in all, ${failed_1h} failed`,
@@ -72,7 +78,7 @@ function Compute({seen}: Seen) {
 function Act({seen}: Seen) {
   const {actions, decisions_24h, waiting, failed, decisions_per_m} = seen.act;
   return <Tile title="Act" what="Processes follow streams and decide" href="/processing" next={nextAct(seen)}
-    facts={[[compact(seen.compute.following), "following"], [compact(decisions_24h), "decisions today"], [compact(actions), "actions"],
+    facts={[[compact(seen.compute.following), "following"], [compact(decisions_24h), "decisions today"], counted(actions, "action"),
       failed > 0 ? [compact(failed), "not delivered"] : [compact(waiting), "to deliver"]]}
     rate={{values: decisions_per_m, label: `Decisions per minute of the last hour: ${sum(decisions_per_m)} in all`,
       text: `${plural(sum(decisions_per_m), "decision")} in the last hour`}} />;

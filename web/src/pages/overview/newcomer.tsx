@@ -18,7 +18,7 @@ export function Newcomer() {
     <section class="card newcomer" aria-label="Begin here">
       <div class="newcomer-drop">
         <h2>Drop a file anywhere on this page</h2>
-        <p>A table becomes a chart at once, and you are shown which recipes fit it. CSV, JSON, NDJSON and Parquet are understood, anything else is kept.</p>
+        <p>A table becomes a chart at once, and you are shown which recipes fit it. CSV, JSON and NDJSON are read as tables; anything else is kept as it is.</p>
         <div class="bar">
           <UploadButton isPrimary>Choose a file</UploadButton>
           <button onClick={() => void useSample()}>Use the sample data</button>

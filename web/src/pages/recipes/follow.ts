@@ -1,11 +1,12 @@
 /** Following runs: the live favourite receiver where the recipe was that, else a notebook that counts what comes. */
 import {api, inPath, post, type List} from "../../api/client";
 import {isOver, type Run} from "../../api/types";
+import type {Done} from "./next-steps";
 import receivers from "../../../../samples/live-chart/favourite-receiver-live.ipynb?url";
 
 interface Source { name: string; text: string; parameters: Record<string, unknown> }
 
-async function favourite(run: Run, stream: string): Promise<Source> {
+async function favourite(run: Done, stream: string): Promise<Source> {
   const passer = (run.result as {passer?: string} | null)?.passer;
   return {
     name: "live/favourite-receiver.ipynb", text: await (await fetch(receivers)).text(),
@@ -37,7 +38,7 @@ function counting(stream: string): Source {
 }
 
 /** Stores the notebook and starts it on the stream, until somebody stops it; what follows the stream already goes on. */
-export async function followWith(run: Run, stream: string): Promise<Run> {
+export async function followWith(run: Done, stream: string): Promise<Run> {
   const label = `follows ${stream}`;
   const open = await api<List<Run>>("/v1/runs?limit=200");
   const same = open.items.find((one) => one.follow && one.label === label && !isOver(one));

@@ -1,18 +1,20 @@
 /** What can follow a recipe's run: its table again as a stream, and the same question asked of that stream for good. */
 import {useState} from "preact/hooks";
 import {inPath, post, Problem} from "../../api/client";
-import {isOver, type Run} from "../../api/types";
 import {navigate} from "../../router";
 import {ProblemBox} from "../../ui";
 import {streamOf} from "./stream-name";
 
+/** What it needs to know of a run. */
+export interface Done { id: string; state: string; recipe: {name: string} | null; object: string | null; result: unknown }
+
 /** For a run's page, on top. Shows nothing for a run that was not a recipe's on an object, or is not over. */
-export function NextSteps({run}: {run: Run}) {
+export function NextSteps({run}: {run: Done}) {
   const [stream, replaying] = useState<string | null>(null);
   const [isBusy, busy] = useState(false);
   const [problem, fail] = useState<Problem | null>(null);
   const object = run.object;
-  if (!run.recipe || !object || !isOver(run) || run.state !== "succeeded") return null;
+  if (!run.recipe || !object || run.state !== "succeeded") return null;
   const step = async (work: () => Promise<void>): Promise<void> => {
     busy(true);
     fail(null);

@@ -11,6 +11,7 @@ import {Outputs} from "../../outputs";
 import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {NextSteps} from "../recipes/next-steps";
 import {Publish} from "../dashboards/publish";
+import {NextSteps} from "../recipes";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
 import {LineageView} from "./lineage";
@@ -190,6 +191,7 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {problem && <ProblemBox problem={problem} />}
       {run.follow && isUnderWay(run) && <p class="note">This run follows a stream. <a href={`/processing/${run.id}`}>See it under Processing</a>.</p>}
       {isUnderWay(run) && !run.follow && <How run={run} />}
+      <NextSteps run={run} />
       <Failure run={run} />
       <NextSteps run={run as never} />
       <div class="run-page two">

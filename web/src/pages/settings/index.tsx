@@ -2,6 +2,7 @@
 import {session} from "../../api/session";
 import {singleKeys} from "../../shell/keys";
 import {theme} from "../../shell/theme";
+import {Tokens} from "./tokens";
 
 export default function Settings() {
   return (
@@ -23,9 +24,11 @@ export default function Settings() {
         <h2>You</h2>
         <p>Signed in as <b>{session.value?.user}</b> of tenant <b>{session.value?.tenant}</b>.</p>
         <p class="soft">You may: {session.value?.scopes.join(", ")}.</p>
-        <p class="soft">Tokens for programs: <code>suricate token create NAME</code>.
-          {" "}The API describes itself at <a href="/v1/openapi.json" target="_blank" rel="noreferrer">/v1/openapi.json</a>.</p>
+        <p class="soft">
+          The API describes itself at <a href="/v1/openapi.json" target="_blank" rel="noreferrer">/v1/openapi.json</a>.
+        </p>
       </section>
+      <Tokens />
     </div>
   );
 }
