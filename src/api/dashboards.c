@@ -74,6 +74,7 @@ const struct route dashboards_routes[] = {
     {"PUT", "/v1/dashboards/{slug}", SCOPE_NOTEBOOKS_WRITE, put_dashboard, BODY_JSON, .request = dashboard_fields,
      .summary = "Show a notebook or a run, to be read, at /d/{slug}", .response = "The dashboard; 201 when it is new"},
     {"GET", "/v1/dashboards/{slug}", SCOPE_NOTEBOOKS_READ, get_dashboard, .summary = "What a dashboard shows", .response = "The dashboard"},
-    {"DELETE", "/v1/dashboards/{slug}", SCOPE_NOTEBOOKS_WRITE, delete_dashboard, .summary = "Take a dashboard down", .response = "Nothing; what it showed stays",
+    {"DELETE", "/v1/dashboards/{slug}", SCOPE_NOTEBOOKS_WRITE, delete_dashboard, .summary = "Take a dashboard down",
+     .response = "Nothing; what it showed stays",
      .success = 204},
     ROUTE_END};

@@ -16,7 +16,10 @@ import "./processing.css";
 function Streams({run}: {run: Run}) {
   const streams = followedBy(run);
   if (streams.length === 0) return <span class="soft">{isUnderWay(run) ? "no window yet" : "no stream"}</span>;
-  return <>{streams.map(({stream, consumer}) => <span key={stream + consumer}>follows <a href={`/data/streams/${inPath(stream)}`}>{stream}</a> as {consumer}</span>)}</>;
+  const links = streams.map(({stream, consumer}) => (
+    <span key={stream + consumer}>follows <a href={`/data/streams/${inPath(stream)}`}>{stream}</a> as {consumer}</span>
+  ));
+  return <>{links}</>;
 }
 
 function Following({run, refresh}: {run: Run; refresh: () => void}) {

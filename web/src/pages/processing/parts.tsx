@@ -66,10 +66,11 @@ export function Timeline({iterations}: {iterations: Iteration[]}) {
   const longest = Math.max(...iterations.map((one) => one.took_ms), 1);
   const width = PLACES * (BAR + GAP) - GAP;
   const last = iterations.at(-1) as Iteration;
+  const told = `the longest took ${seconds(longest / 1000)}, the last ${seconds(last.took_ms / 1000)}`;
   return (
     <figure class="timeline">
       <svg viewBox={`0 0 ${width} ${HEIGHT}`} role="img" preserveAspectRatio="none"
-        aria-label={`The last ${plural(iterations.length, "iteration")}; the longest took ${seconds(longest / 1000)}, the last ${seconds(last.took_ms / 1000)}`}>
+        aria-label={`The last ${plural(iterations.length, "iteration")}; ${told}`}>
         {iterations.map((one, at) => {
           const tall = Math.max(3, (one.took_ms / longest) * (HEIGHT - 2));
           return (

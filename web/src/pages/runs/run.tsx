@@ -9,7 +9,6 @@ import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
 import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
-import {NextSteps} from "../recipes/next-steps";
 import {Publish} from "../dashboards/publish";
 import {NextSteps} from "../recipes";
 import {RunAgain} from "./again";
@@ -193,7 +192,6 @@ function RunView({run, refresh, tab}: {run: Run; refresh: () => void; tab: strin
       {isUnderWay(run) && !run.follow && <How run={run} />}
       <NextSteps run={run} />
       <Failure run={run} />
-      <NextSteps run={run as never} />
       <div class="run-page two">
         <div class="run-main">
           <Tabs tabs={TABS} label="About this run" />
