@@ -56,7 +56,7 @@ def test_what_is_no_dashboard_is_refused(shared_server: Server, slug: str, body:
     answer = put(shared_server, slug, **body)
     assert answer.status_code == status, answer.text
     assert answer.json().get("field") == field
-    assert shared_server.requests.get("/v1/dashboards").json()["items"] == []
+    assert shared_server.requests.get("/v1/dashboards/x").status_code == 404
 
 
 def test_dashboards_come_page_by_page_in_order(server: Server) -> None:

@@ -176,6 +176,9 @@ def test_the_executed_notebook_is_downloaded(open_page: Callable[..., Page], ran
     with page.expect_download() as download:
         page.get_by_role("link", name="Download .ipynb").click()
     assert '"hello 1' in Path(download.value.path()).read_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as HTML").click()
+    assert "hello 1" in Path(download.value.path()).read_text()
 
 
 def test_two_runs_are_chosen_and_compared(open_page: Callable[..., Page], ran: Any, screens: Any, axe: Any) -> None:

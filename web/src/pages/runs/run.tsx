@@ -1,7 +1,7 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
-import {inPath, post, Problem} from "../../api/client";
+import {inPath, post, Problem, send} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
 import {navigate, withQuery} from "../../router";
@@ -41,6 +41,11 @@ function Head({run}: {run: Run}) {
   );
 }
 
+async function saveHtml(run: Run): Promise<void> {
+  const [{downloadHtml}, answer] = await Promise.all([import("../../export/html"), send(`/v1/runs/${run.id}/notebook`)]);
+  await downloadHtml((await answer.json()) as Parameters<typeof downloadHtml>[0], titleOf(run));
+}
+
 function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (problem: Problem) => void}) {
   const [dialog, open] = useState<"again" | "publish" | null>(null);
   const attempt = (work: Promise<unknown>): void => void work.catch((error: unknown) => {
@@ -66,6 +71,7 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
       <a class="button" href={`/runs/compare?a=${run.id}`}>Compare …</a>
       {may("runs:write") && <button onClick={() => open("publish")}>Publish …</button>}
       {isOver && run.started_at && <a class="button" href={`/v1/runs/${run.id}/notebook`} download={`${titleOf(run)}.ipynb`}>Download .ipynb</a>}
+      {isOver && run.started_at && <button onClick={() => attempt(saveHtml(run))}>Save as HTML</button>}
       {dialog === "again" && <RunAgain run={run} close={() => open(null)} />}
       {dialog === "publish" && <Publish run={run.id} title={titleOf(run)} close={() => open(null)} />}
     </div>
