@@ -3,7 +3,7 @@ import {useEffect, useState} from "preact/hooks";
 import {inPath, type List, Problem} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
-import {navigate, withQuery} from "../../router";
+import {address, navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {count, dateTime, plural, seconds} from "../../text";
 import {announce, Empty, ProblemBox, Shown, StateBadge, Tabs, Time} from "../../ui";
@@ -85,7 +85,7 @@ function Side({run, consumers}: {run: Run; consumers: Consumer[]}) {
 function OutputsTab({run, refresh}: {run: Run; refresh: () => void}) {
   const outputs = useOutputs(run, refresh);
   const sources = useSources(run);
-  const showCode = new URLSearchParams(location.search).get("code") === "1";
+  const showCode = address.value.query.get("code") === "1";
   return (
     <section class="card pad section" aria-label="Outputs">
       <div class="bar apart">

@@ -4,7 +4,7 @@ import {useEffect, useState} from "preact/hooks";
 import {inPath, post, Problem, send} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
-import {navigate, withQuery} from "../../router";
+import {address, navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
@@ -141,7 +141,7 @@ function Side({run}: {run: Run}) {
 
 function OutputsTab({run, outputs}: {run: Run; outputs: RunOutputs | null}) {
   const sources = useSources(run);
-  const showCode = new URLSearchParams(location.search).get("code") === "1";
+  const showCode = address.value.query.get("code") === "1";
   return (
     <section class="card pad section" aria-label="Outputs">
       <div class="bar apart">
