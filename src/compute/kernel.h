@@ -27,6 +27,9 @@
  *   {"op":"ask","id":ID,"type":"complete_request"|"inspect_request"|"is_complete_request","content":{…}}
  *       Ask the kernel; the event answer has the same id (at most 63 bytes).
  *   {"op":"usage"}      tell how much memory the kernel uses now
+ *   {"op":"recorded","seq":N}   events 1 to N are recorded for good and will not be asked for again: they leave the
+ *       disk, and limits.output_bytes counts only what came after.  For kernels that live long; of their executions
+ *       the last 2,048 stay known.
  *   {"op":"bye"}        everything is recorded: remove the kernel's folders and exit (ends the kernel if it lives).
  *
  * Keeper to server (keeper_recv), each with "seq" (1, 2, 3 …), "at" (RFC 3339) and "event":

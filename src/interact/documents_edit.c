@@ -209,7 +209,7 @@ bool documents_edit(struct documents *documents, struct open_document *open, con
 
 /* ---- versions ---- */
 
-struct saving { struct open_document *open; int64_t number, resume; };
+struct saving { struct open_document *open; int64_t number, resume; char kernel[KERNEL_ID_MAX + 1]; };
 
 /* In the commit of the version: the journal up to it goes, and the row names it. */
 static bool also_save(struct sql *db, void *arg, const struct object_info *info, struct su_err *err)
@@ -226,7 +226,8 @@ static bool also_save(struct sql *db, void *arg, const struct object_info *info,
 static char *begin_save(struct open_document *open, struct saving *saving, size_t *ret_len)
 {
     SU_AUTO_JSON json_t *notebook = document_notebook(open->document);
-    *saving = (struct saving){open, document_revision(open->document), document_resume_seq(open->document, (int64_t)open->next_seq)};
+    *saving = (struct saving){open, document_revision(open->document), document_resume_seq(open->document, (int64_t)open->next_seq), ""};
+    memcpy(saving->kernel, open->kernel, sizeof saving->kernel);
     open->is_saving = true;
     open->is_changed = false;
     return notebook_text(notebook, ret_len);
@@ -256,6 +257,8 @@ bool documents_save(struct documents *documents, struct open_document *open, int
         char at[SU_TIME_TEXT];
         open->version = su_json_int(info, "version", open->version);
         open->saved_ms = su_now_ms();
+        if (strcmp(saving.kernel, open->kernel) == 0)
+            document_kernel_recorded(documents, open, saving.resume - 1);
         document_tell(open, json_pack("{s:s, s:I, s:s}", "type", "saved", "version", (json_int_t)open->version, "at", su_time_text(open->saved_ms, at)));
     } else {
         document_changed(open);

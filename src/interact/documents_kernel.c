@@ -278,6 +278,13 @@ void document_kernel_ask_usage(struct documents *documents, struct open_document
     order(documents, open, json_pack("{s:s}", "op", "usage"), &err);
 }
 
+void document_kernel_recorded(struct documents *documents, struct open_document *open, int64_t seq)
+{
+    struct su_err ignored;
+    if (open->keeper && seq > 0)
+        order(documents, open, json_pack("{s:s, s:I}", "op", "recorded", "seq", (json_int_t)seq), &ignored);
+}
+
 /* ---- orders of people ---- */
 
 /* With the lock held: a row for the keeper, or NULL when there is nothing to run in that cell. */

@@ -95,6 +95,8 @@ bool document_load(struct documents *documents, struct open_document *open, int6
 bool document_kernel_connect(struct documents *documents, struct open_document *open, uint64_t from, struct su_err *err);
 void document_kernel_hear(struct documents *documents, struct open_document *open);
 void document_kernel_end(struct documents *documents, struct open_document *open, enum kernel_state state, const char *detail);
+/* The version on disk holds what the kernel said up to that event: its keeper may forget it. */
+void document_kernel_recorded(struct documents *documents, struct open_document *open, int64_t seq);
 void document_kernel_ask_usage(struct documents *documents, struct open_document *open, int64_t now);
 
 struct open_document *document_new_open(struct documents *documents, const char *tenant, const char *name, const char *user);

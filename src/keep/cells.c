@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KNOWN_MIN = 2048, KNOWN_MAX = 4096 };
+
 static void free_code(struct cell *cell) {
     free(cell->code);
     cell->code = NULL;
 }
 
 void cells_done(struct cells *cells) {
-    for (size_t i = 0; i < cells->count; i++) {
+    for (size_t i = 0; i < cells->count - cells->gone; i++) {
         free_code(&cells->list[i]);
         free(cells->list[i].id);
     }
@@ -18,7 +20,7 @@ void cells_done(struct cells *cells) {
 }
 
 static bool is_known(const struct cells *cells, const char *id) {
-    for (size_t i = cells->count; i-- > 0;)
+    for (size_t i = cells->count - cells->gone; i-- > 0;)
         if (strcmp(cells->list[i].id, id) == 0) return true;
     return false;
 }
@@ -39,11 +41,11 @@ bool cells_add(struct cells *cells, const json_t *list, struct su_err *err) {
     json_array_foreach(list, i, item) {
         const char *id = su_json_string(item, "cell", "");
         if (is_known(cells, id)) continue;
-        if (cells->count == cells->capacity) {
+        if (cells->count - cells->gone == cells->capacity) {
             cells->capacity = cells->capacity ? cells->capacity * 2 : 32;
             cells->list = su_realloc(cells->list, cells->capacity * sizeof *cells->list);
         }
-        cells->list[cells->count++] = (struct cell){.id = su_strdup(id), .code = su_strdup(su_json_string(item, "code", "")),
+        cells->list[cells->count++ - cells->gone] = (struct cell){.id = su_strdup(id), .code = su_strdup(su_json_string(item, "code", "")),
             .allow_error = su_json_bool(item, "allow_error", false), .is_silent = su_json_bool(item, "silent", false),
             .has_stdin = su_json_bool(item, "stdin", false)};
     }
@@ -53,13 +55,28 @@ bool cells_add(struct cells *cells, const json_t *list, struct su_err *err) {
 const struct cell *cells_take(struct cells *cells, size_t *ret_index) {
     if (cells_is_empty(cells)) return NULL;
     *ret_index = cells->next++;
-    return &cells->list[*ret_index];
+    return cells_at(cells, *ret_index);
 }
 
-void cells_finish(struct cells *cells, size_t index) { free_code(&cells->list[index]); }
+const struct cell *cells_at(const struct cells *cells, size_t index) {
+    return index >= cells->gone && index < cells->count ? &cells->list[index - cells->gone] : NULL;
+}
+
+void cells_forget(struct cells *cells) {
+    if (cells->next - cells->gone <= KNOWN_MAX) return;
+    size_t drop = cells->next - cells->gone - KNOWN_MIN;
+    for (size_t i = 0; i < drop; i++) {
+        free_code(&cells->list[i]);
+        free(cells->list[i].id);
+    }
+    cells->gone += drop;
+    memmove(cells->list, cells->list + drop, (cells->count - cells->gone) * sizeof *cells->list);
+}
+
+void cells_finish(struct cells *cells, size_t index) { free_code(&cells->list[index - cells->gone]); }
 
 void cells_clear(struct cells *cells) {
-    for (; cells->next < cells->count; cells->next++) free_code(&cells->list[cells->next]);
+    for (; cells->next < cells->count; cells->next++) free_code(&cells->list[cells->next - cells->gone]);
 }
 
 bool cells_is_empty(const struct cells *cells) { return cells->next >= cells->count; }

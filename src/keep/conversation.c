@@ -7,7 +7,7 @@
 #include "keep/keeper.h"
 #include "keep/scan.h"
 
-enum { NUDGE_EVERY_MS = 100, STREAM_MAX = 64 * 1024, SMALL_MAX = 256 * 1024, PROMPT_MAX = 4096, ID_TEXT = 64 };
+enum { NUDGE_EVERY_MS = 100, STREAM_MAX = 64 * 1024, SMALL_MAX = 256 * 1024, PROMPT_MAX = 4096, REQUEST_COSTS = 256, ID_TEXT = 64 };
 
 /* A request's id: our session, what it is for (n nudge, c cell, a question, x other), and a number. */
 bool conversation_request(struct keeper *keeper, enum channel channel, const char *type, char purpose, uint64_t number, struct su_str content) {
@@ -120,14 +120,14 @@ static bool cell_of(struct keeper *keeper, struct su_str parent, size_t *ret_ind
     uint64_t index;
     if (!conversation_is_reply(keeper, parent, 'c', &index)) return false;
     *ret_index = (size_t)index;
-    return index < keeper->cells.next;
+    return index < keeper->cells.next && cells_at(&keeper->cells, index);
 }
 
 static void end_cell_when_through(struct keeper *keeper) {
     struct running *running = &keeper->running;
     if (!running->is_active || !running->has_reply || !running->has_idle) return;
     bool is_ok = strcmp(running->status, "ok") == 0;
-    if (!is_ok && !keeper->cells.list[running->index].allow_error) cells_clear(&keeper->cells);
+    if (!is_ok && !cells_at(&keeper->cells, running->index)->allow_error) cells_clear(&keeper->cells);
     report_cell_end(keeper, is_ok ? "ok" : strcmp(running->status, "error") == 0 ? "error" : "aborted");
     if (keeper->cause && keeper->phase == PHASE_READY) ending_step(keeper); /* it gave way: go on to the shutdown */
     conversation_next_cell(keeper);
@@ -218,7 +218,7 @@ static void read_iopub(struct keeper *keeper, const struct wire_message *message
         if (keeper->cause == CAUSE_OUTPUT_LIMIT) return;
         count_output(keeper, content.len);
         if (keeper->cause == CAUSE_OUTPUT_LIMIT) return;
-        report_output(keeper, type, has_cell ? keeper->cells.list[index].id : NULL, content);
+        report_output(keeper, type, has_cell ? cells_at(&keeper->cells, index)->id : NULL, content);
         return;
     }
     if (!has_cell || !keeper->running.is_active || index != keeper->running.index) return;
@@ -236,15 +236,17 @@ static void read_iopub(struct keeper *keeper, const struct wire_message *message
 static void read_input_request(struct keeper *keeper, const struct wire_message *message) {
     size_t index;
     struct su_str prompt = SU_STR(""), password = SU_STR("");
-    if (!cell_of(keeper, message->part[WIRE_PARENT], &index) || !keeper->cells.list[index].has_stdin) return;
+    if (!cell_of(keeper, message->part[WIRE_PARENT], &index) || !cells_at(&keeper->cells, index)->has_stdin) return;
     struct su_str content = conversation_cleaned(keeper, message->part[WIRE_CONTENT]);
     scan_member(content, "prompt", &prompt);
     scan_member(content, "password", &password);
-    prompt = scan_inside(prompt);
+    prompt = (struct su_str){scan_inside(prompt).ptr, scan_cut(scan_inside(prompt), PROMPT_MAX)};
+    count_output(keeper, REQUEST_COSTS + prompt.len);
+    if (keeper->cause == CAUSE_OUTPUT_LIMIT) return;
     report_begin(keeper, "input_request");
-    report_text(keeper, "cell", keeper->cells.list[index].id);
+    report_text(keeper, "cell", cells_at(&keeper->cells, index)->id);
     su_buf_addf(&keeper->event, ",\"password\":%s,\"prompt\":\"", su_str_equal(password, SU_STR("true")) ? "true" : "false");
-    su_buf_add(&keeper->event, prompt.ptr, scan_cut(prompt, PROMPT_MAX));
+    su_buf_add(&keeper->event, prompt.ptr, prompt.len);
     su_buf_addc(&keeper->event, '"');
     report_end(keeper);
 }
@@ -255,7 +257,7 @@ void conversation_input(struct keeper *keeper, const json_t *value) {
     if (keeper->sockets) conversation_request(keeper, CHANNEL_STDIN, "input_reply", 'x', ++keeper->requests, su_str_of(text));
 }
 
-static void read_one(struct keeper *keeper, enum channel channel, const struct frames *frames) {
+void conversation_hear(struct keeper *keeper, enum channel channel, const struct frames *frames) {
     struct wire_message message;
     char type[48];
     if (!wire_open(&keeper->key, frames->frame, frames->count, &message)) return;
@@ -280,6 +282,6 @@ void conversation_read(struct keeper *keeper, unsigned ready) {
     struct frames frames;
     for (int channel = 0; channel < CHANNEL_COUNT; channel++)
         for (int i = 0; i < BATCH && (ready & (1u << channel)) && sockets_receive(keeper->sockets, (enum channel)channel, &frames); i++)
-            read_one(keeper, (enum channel)channel, &frames);
+            conversation_hear(keeper, (enum channel)channel, &frames);
     if (keeper->phase == PHASE_NUDGING && keeper->has_info && keeper->has_iopub) become_ready(keeper);
 }

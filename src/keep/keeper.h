@@ -97,6 +97,8 @@ void conversation_next_cell(struct keeper *keeper);
 void conversation_interrupt(struct keeper *keeper);
 void conversation_shutdown(struct keeper *keeper);
 void conversation_read(struct keeper *keeper, unsigned ready);
+/* One message of the kernel, whatever it is. */
+void conversation_hear(struct keeper *keeper, enum channel channel, const struct frames *frames);
 bool conversation_is_idle(const struct keeper *keeper);
 void conversation_input(struct keeper *keeper, const json_t *value);
 /* For questions.c: send; read a header or parent (small, cleaned into keeper->text); a member of it; is it an answer to one

@@ -59,6 +59,16 @@ static bool order_usage(struct keeper *keeper, const json_t *order, struct su_er
     return true;
 }
 
+/* The oldest need not be told again: they leave the disk, and no longer count as output. */
+static bool order_recorded(struct keeper *keeper, const json_t *order, struct su_err *err) {
+    int64_t sequence = su_json_int(order, "seq", 0);
+    if (sequence <= 0 || spool_find(&keeper->spool, (uint64_t)sequence + 1) > keeper->link.at) return true; /* it has not heard that yet */
+    spool_forget(&keeper->spool, (uint64_t)sequence);
+    keeper->output_bytes = (uint64_t)(spool_end(&keeper->spool) - keeper->spool.start);
+    cells_forget(&keeper->cells);
+    return true;
+}
+
 static bool order_bye(struct keeper *keeper, const json_t *order, struct su_err *err) {
     if (keeper->phase != PHASE_ENDED) {
         process_kill(&keeper->process);
@@ -132,7 +142,7 @@ static bool order_claim(struct keeper *keeper, const json_t *order, struct su_er
 static const struct { const char *op; order_fn *obey; } table[] = {
     {"hello", order_hello},   {"claim", order_claim},         {"execute", order_execute}, {"finish", order_finish},
     {"cancel", order_cancel}, {"interrupt", order_interrupt}, {"bye", order_bye},         {"ask", order_ask},
-    {"input", order_input},   {"usage", order_usage},
+    {"input", order_input},   {"usage", order_usage},         {"recorded", order_recorded},
 };
 
 static bool obey(struct keeper *keeper, const json_t *order, struct su_err *err) {

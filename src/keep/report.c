@@ -42,7 +42,7 @@ void report_cell_end(struct keeper *keeper, const char *status) {
     if (!keeper->running.is_active) return;
     keeper->running.is_active = false;
     report_begin(keeper, "cell_end");
-    report_text(keeper, "cell", keeper->cells.list[keeper->running.index].id);
+    report_text(keeper, "cell", cells_at(&keeper->cells, keeper->running.index)->id);
     report_text(keeper, "status", status);
     report_int(keeper, "execution_count", keeper->running.execution_count);
     report_text(keeper, "started_at", su_time_text(keeper->running.started_ms, started));

@@ -75,10 +75,10 @@ void sockets_close(struct sockets *sockets) {
 }
 
 bool sockets_send(struct sockets *sockets, enum channel channel, const struct su_str *frames, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; sockets && i < count; i++)
         if (zmq_send(sockets->socket[channel], frames[i].ptr, frames[i].len, ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0)) < 0)
             return false;
-    return true;
+    return sockets != NULL;
 }
 
 bool sockets_receive(struct sockets *sockets, enum channel channel, struct frames *ret) {

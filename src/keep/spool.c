@@ -82,9 +82,18 @@ static off_t frame_at(const struct spool *spool, off_t at) {
 }
 
 off_t spool_find(const struct spool *spool, uint64_t sequence) {
-    off_t at = 0;
-    for (uint64_t i = 1; i < sequence && i <= spool->count; i++) at += frame_at(spool, at);
+    off_t at = spool->start;
+    for (uint64_t i = spool->gone + 1; i < sequence && i <= spool->count; i++) at += frame_at(spool, at);
     return at;
+}
+
+void spool_forget(struct spool *spool, uint64_t sequence) {
+    if (sequence <= spool->gone || sequence > spool->count) return;
+    off_t at = spool_find(spool, sequence + 1);
+    if (at > spool->size) return; /* in memory, and small */
+    (void)!fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, at); /* a file system without holes keeps the bytes */
+    spool->gone = sequence;
+    spool->start = at;
 }
 
 bool spool_send(const struct spool *spool, int socket_fd, off_t *at) {

@@ -4,7 +4,7 @@
  *
  * Commands are JSON lines on standard input, answers and keepers' events JSON lines on standard output:
  *   {"do":"start","id":ID,"tenant":T,"limits":{…},"network":bool,"token":T}   {"started":ID} or {"error":…,"code":…,"hint":…}
- *   {"do":"attach","id":ID,"from":N}     {"attached":ID}, then {"id":ID, …event} each
+ *   {"do":"attach","id":ID,"from":N}     {"attached":ID}, then {"id":ID, …event} each; an answer's own id as "question"
  *   {"do":"send","id":ID,"message":{…}}   {"do":"detach","id":ID}   {"do":"forget","id":ID}
  *   {"do":"check"}   {"do":"status"}   {"do":"list"} */
 #include <poll.h>
@@ -106,6 +106,8 @@ static void read_events(struct probe *probe, struct attached *one) {
             return;
         }
         if (!event) return;
+        json_t *question = json_object_get(event, "id");
+        if (question) json_object_set(event, "question", question);
         json_object_set_new(event, "id", json_string(one->id));
         say(event);
     }

@@ -177,7 +177,7 @@ def test_the_executed_notebook_is_downloaded(open_page: Callable[..., Page], ran
         page.get_by_role("link", name="Download .ipynb").click()
     assert '"hello 1' in Path(download.value.path()).read_text()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save as HTML").click()
+        page.get_by_role("button", name="Download HTML").click()
     assert "hello 1" in Path(download.value.path()).read_text()
 
 

@@ -72,7 +72,7 @@ function PreviewTab({name, version}: {name: string; version: number}) {
           {one.warnings.map((warning) => <p key={warning} class="note">{warning}</p>)}
           <section class="card pad"><AutoChart preview={one} /></section>
           <RecipesThatFit object={name} />
-          <section class="section" aria-label="First rows"><PreviewTable preview={one} /></section>
+          <section class="section"><PreviewTable preview={one} /></section>
         </>
       ) : <p class="soft">There is no table in this file ({one.kind}). Download it to see it.</p>}</Shown>
       {preview.data?.columns?.length ? <section class="section"><h2>Make it live</h2><ReplayButton object={name} /></section> : null}

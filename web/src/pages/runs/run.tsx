@@ -41,11 +41,6 @@ function Head({run}: {run: Run}) {
   );
 }
 
-async function saveHtml(run: Run): Promise<void> {
-  const [{downloadHtml}, answer] = await Promise.all([import("../../export/html"), send(`/v1/runs/${run.id}/notebook`)]);
-  await downloadHtml((await answer.json()) as Parameters<typeof downloadHtml>[0], titleOf(run));
-}
-
 function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (problem: Problem) => void}) {
   const [dialog, open] = useState<"again" | "publish" | null>(null);
   const attempt = (work: Promise<unknown>): void => void work.catch((error: unknown) => {
@@ -60,6 +55,10 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
     const made = await post<Run>(`/v1/runs/${run.id}/replay`);
     navigate(`/runs/${made.id}`);
   };
+  const download = async (): Promise<void> => {
+    const {downloadHtml} = await import("../../export/html");
+    await downloadHtml(await api(`/v1/runs/${run.id}/notebook`), titleOf(run));
+  };
   const isOver = !isUnderWay(run);
   return (
     <div class="bar">
@@ -71,7 +70,7 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
       <a class="button" href={`/runs/compare?a=${run.id}`}>Compare …</a>
       {may("runs:write") && <button onClick={() => open("publish")}>Publish …</button>}
       {isOver && run.started_at && <a class="button" href={`/v1/runs/${run.id}/notebook`} download={`${titleOf(run)}.ipynb`}>Download .ipynb</a>}
-      {isOver && run.started_at && <button onClick={() => attempt(saveHtml(run))}>Save as HTML</button>}
+      {isOver && run.started_at && <button onClick={() => attempt(download())}>Download HTML</button>}
       {dialog === "again" && <RunAgain run={run} close={() => open(null)} />}
       {dialog === "publish" && <Publish run={run.id} title={titleOf(run)} close={() => open(null)} />}
     </div>
