@@ -86,7 +86,7 @@ def test_the_live_favourite_receiver_runs_from_one_button_and_redraws_without_a_
     axe(page)
     screens(page, "processing-iterations")
     page.get_by_role("navigation", name="About this run").get_by_role("link", name="Lineage").click()
-    expect(page.get_by_role("region", name=re.compile("Lineage as a graph")).get_by_text("sample/favourite-receiver.svg")).to_be_visible()
+    expect(page.get_by_role("region", name=re.compile("Lineage as a graph")).get_by_role("link", name="object sample/favourite-receiver.svg")).to_be_visible()
     screens(page, "processing-lineage")
 
 

@@ -1,7 +1,7 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
-import {inPath, post, Problem, send} from "../../api/client";
+import {api, inPath, post, Problem} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
 import {address, navigate, withQuery} from "../../router";
