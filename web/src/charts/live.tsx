@@ -236,7 +236,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       {series.answer === null && !problem && <Loading what="Reading the stream" />}
       {isEmpty && <p class="soft">No numbers in this range yet.</p>}
       {asTable
-        ? <SeriesTable label={label} series={series} key={tick} />
+        ? <SeriesTable label={label} series={series} />
         : <div ref={box} class="plot" role="img" aria-label={`${label}: ${words}`} hidden={isEmpty} />}
       {series.lines.length > 1 && <Legend names={series.lines.map((line) => line.name)} hidden={hidden} change={hide} />}
       <p class="small soft summary">{isPaused ? "Paused. " : ""}{isEmpty ? "" : words}{series.answer && series.answer.keys_left_out > 0

@@ -85,7 +85,7 @@ export class Plot {
     });
     return {
       width: Math.max(200, this.element.clientWidth), height: HEIGHT, series, bands, pxAlign: 0, legend: {show: false},
-      axes: [{...axis, values: TIMES as uPlot.Axis.Values}, {...axis, size: 58}],
+      axes: [{...axis, values: TIMES as uPlot.Axis.Values, space: 86}, {...axis, size: 58}],
       scales: {x: {time: true, range: (_plot, low, high) => this.range ?? [low, high]}},
       cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 7}},
       hooks: {setSelect: [(plot) => this.selected(plot)]},
