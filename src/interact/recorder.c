@@ -548,6 +548,8 @@ void recorder_output(const struct recorder *r, size_t cell, size_t index, struct
 
 size_t recorder_output_size(const struct recorder *r, size_t cell, size_t index) { return r->cells[cell].outputs[index].text.len; }
 
+bool recorder_shows(const struct recorder *r, const char *display_id) { return display_find(r, display_id) != NULL; }
+
 static void write_cell(struct su_buf *out, const struct cell *cell)
 {
     struct outputs_cell head = {cell->id,    cell->index,      status_names[cell->status],
@@ -579,19 +581,21 @@ void recorder_outputs(const struct recorder *r, struct su_buf *out)
 
 /* ---- the end ---- */
 
-/* Consumes the output's text. */
-static json_t *output_json(struct output *output)
+static json_t *stream_json(const struct output *output)
+{
+    struct su_str text = su_buf_str(&output->text);
+    json_t *value = output->has_return ? NULL : json_stringn(text.ptr, text.len);
+    if (output->has_return) {
+        SU_AUTO_FREE char *with_return = su_format("%s\r", text.ptr);
+        value = json_string(with_return);
+    }
+    return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text", value ? value : json_string(""));
+}
+
+static json_t *output_json(const struct output *output)
 {
     switch (output->kind) {
-    case OUTPUT_STREAM: {
-        if (output->has_return)
-            su_buf_addc(&output->text, '\r');
-        struct su_str text = su_buf_str(&output->text);
-        json_t *value = json_stringn(text.ptr, text.len);
-        su_buf_done(&output->text);
-        return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text",
-                         value ? value : json_string(""));
-    }
+    case OUTPUT_STREAM: return stream_json(output);
     case OUTPUT_ERROR: return json_incref(output->error);
     case OUTPUT_RESULT:
         return json_pack("{s:s, s:O, s:O, s:I}", "output_type", "execute_result", "data", output->display->data,
@@ -602,6 +606,8 @@ static json_t *output_json(struct output *output)
     return json_pack("{s:s, s:O, s:O}", "output_type", "display_data", "data", output->display->data, "metadata",
                      output->display->metadata);
 }
+
+json_t *recorder_output_value(const struct recorder *r, size_t cell, size_t index) { return output_json(&r->cells[cell].outputs[index]); }
 
 static void write_timing(const struct cell *cell, json_t *metadata)
 {
@@ -628,8 +634,10 @@ static void write_timing(const struct cell *cell, json_t *metadata)
 static void finish_cell(struct cell *cell)
 {
     json_t *outputs = json_object_get(cell->json, "outputs");
-    for (size_t i = 0; i < cell->n_outputs; i++)
+    for (size_t i = 0; i < cell->n_outputs; i++) {
         json_array_append_new(outputs, output_json(&cell->outputs[i]));
+        su_buf_done(&cell->outputs[i].text);
+    }
     if (cell->count > 0)
         json_object_set_new(cell->json, "execution_count", json_integer(cell->count));
     if (cell->runs)

@@ -28,7 +28,8 @@ export function AmqpFields({makeSecret}: {makeSecret: () => void}) {
           {draft.declares && (
             <div class="fields">
               <SelectField label="Its type" name="declare.type" is="queueType" options={[["classic", "classic"], ["quorum", "quorum"], ["stream", "stream"]]} />
-              <TextField label="Its arguments" name="declare.arguments" is="queueArguments" rows={2} placeholder='{"x-max-length": 100000}' hint="A JSON object" />
+              <TextField label="Its arguments" name="declare.arguments" is="queueArguments" rows={2}
+                placeholder='{"x-max-length": 100000}' hint="A JSON object" />
               <CheckField label="Durable" is="durable" />
             </div>
           )}
@@ -38,7 +39,8 @@ export function AmqpFields({makeSecret}: {makeSecret: () => void}) {
             <TextField label="Heartbeat, seconds" name="heartbeat_s" is="heartbeat" placeholder="10" hint="2 to 600" />
           </div>
           {draft.url.startsWith("amqps:") && <>
-            <TextField label="Certificate authority" name="tls.ca" is="ca" rows={4} placeholder="-----BEGIN CERTIFICATE-----" hint="PEM text. Empty: the system's authorities." />
+            <TextField label="Certificate authority" name="tls.ca" is="ca" rows={4}
+              placeholder="-----BEGIN CERTIFICATE-----" hint="PEM text. Empty: the system's authorities." />
             <CheckField label="Verify the broker's certificate" is="verify" />
           </>}
         </div>
@@ -77,10 +79,14 @@ function Bindings() {
       <legend>Bindings</legend>
       {draft.bind.map((one, at) => (
         <div key={at} class="row">
-          <input aria-label={`Exchange ${at + 1}`} placeholder="exchange" value={one.exchange} onInput={(event) => set(at, {exchange: event.currentTarget.value})} />
-          <input aria-label={`Routing key ${at + 1}`} placeholder="routing key" value={one.key} onInput={(event) => set(at, {key: event.currentTarget.value})} />
-          <input aria-label={`Headers ${at + 1}`} placeholder='or headers {"x-match": "all"}' value={one.headers} onInput={(event) => set(at, {headers: event.currentTarget.value})} />
-          <button type="button" class="quiet" onClick={() => change({bind: draft.bind.filter((_, index) => index !== at)})}>Remove<span class="sr"> binding {at + 1}</span></button>
+          <input aria-label={`Exchange ${at + 1}`} placeholder="exchange" value={one.exchange}
+            onInput={(event) => set(at, {exchange: event.currentTarget.value})} />
+          <input aria-label={`Routing key ${at + 1}`} placeholder="routing key" value={one.key}
+            onInput={(event) => set(at, {key: event.currentTarget.value})} />
+          <input aria-label={`Headers ${at + 1}`} placeholder='or headers {"x-match": "all"}' value={one.headers}
+            onInput={(event) => set(at, {headers: event.currentTarget.value})} />
+          <button type="button" class="quiet" onClick={() => change({bind: draft.bind.filter((_, index) => index !== at)})}>
+            Remove<span class="sr"> binding {at + 1}</span></button>
         </div>
       ))}
       {wrong?.field.startsWith("bind") && <span class="wrong" role="alert">{wrong.detail}</span>}
@@ -89,7 +95,8 @@ function Bindings() {
   );
 }
 
-interface Tested { ok: boolean; step?: string | null; message?: string; hint?: string; server?: {product: string; version: string}; queue?: {messages: number; consumers: number} | null }
+interface Tested { ok: boolean; step?: string | null; message?: string; hint?: string;
+  server?: {product: string; version: string}; queue?: {messages: number; consumers: number} | null }
 
 function TestConnection() {
   const {draft} = useForm();
@@ -110,14 +117,17 @@ function TestConnection() {
   return (
     <div class="section tested">
       <div class="bar">
-        <button type="button" disabled={isBusy || !draft.url || !draft.queue} onClick={() => void test()}>{isBusy ? "Asking the broker …" : "Test connection"}</button>
+        <button type="button" disabled={isBusy || !draft.url || !draft.queue}
+          onClick={() => void test()}>{isBusy ? "Asking the broker …" : "Test connection"}</button>
         <span class="hint">Connects, logs in and looks at the queue. Nothing is consumed.</span>
       </div>
       <div role="status">
         {answer && (answer.ok
           ? <p class="good-news"><b>It works.</b> {answer.server && `${answer.server.product} ${answer.server.version} answered. `}
-              {answer.queue ? `${plural(answer.queue.messages, "message")} wait, ${count(answer.queue.consumers)} consume.` : "The queue is made with the stream."}</p>
-          : <div class="problem"><b>It does not work{answer.step ? ` (at ${answer.step})` : ""}</b><span>{answer.message}</span>{answer.hint && <span class="soft">{answer.hint}</span>}</div>)}
+              {answer.queue ? `${plural(answer.queue.messages, "message")} wait, ${count(answer.queue.consumers)} consume.`
+                : "The queue is made with the stream."}</p>
+          : <div class="problem"><b>It does not work{answer.step ? ` (at ${answer.step})` : ""}</b>
+            <span>{answer.message}</span>{answer.hint && <span class="soft">{answer.hint}</span>}</div>)}
       </div>
     </div>
   );

@@ -6,11 +6,14 @@ export function MessageFields() {
   return (
     <div class="fields">
       <TextField label="Time field" name="time.field" is="timeField" placeholder="at" mono hint="Where a message's own time stands. Empty: when it arrives." />
-      {draft.timeField && <SelectField label="Time is given as" name="time.format" is="timeFormat" options={[["auto", "found by itself"], ["rfc3339", "2026-01-01T12:00:00Z"],
+      {draft.timeField && <SelectField label="Time is given as" name="time.format" is="timeFormat" options={[["auto", "found by itself"],
+        ["rfc3339", "2026-01-01T12:00:00Z"],
         ["s", "seconds since 1970"], ["ms", "milliseconds since 1970"], ["us", "microseconds since 1970"], ["ns", "nanoseconds since 1970"]]} />}
-      {draft.timeField && <SelectField label="Without a time, a message" name="time.missing" is="timeMissing" options={[["refuse", "is refused"], ["arrival", "gets its arrival"]]} />}
+      {draft.timeField && <SelectField label="Without a time, a message" name="time.missing" is="timeMissing"
+        options={[["refuse", "is refused"], ["arrival", "gets its arrival"]]} />}
       <TextField label="Key field" name="key" is="key" placeholder="sensor" mono hint="Who or what a message is about; charts draw a line for each." />
-      <SelectField label="A message is" name="format" is="format" options={[["json", "JSON (a list: one each)"], ["ndjson", "JSON, one a line"], ["text", "a line of text"]]} />
+      <SelectField label="A message is" name="format" is="format"
+        options={[["json", "JSON (a list: one each)"], ["ndjson", "JSON, one a line"], ["text", "a line of text"]]} />
     </div>
   );
 }

@@ -19,7 +19,8 @@ export function DerivedFields() {
       </div>
       <div class="switch" role="group" aria-label="What is computed">
         <button type="button" class="quiet" aria-pressed={draft.way === "aggregates"} onClick={() => change({way: "aggregates"})}>Aggregates</button>
-        <button type="button" class="quiet" aria-pressed={draft.way === "sql"} onClick={() => change({way: "sql", sql: draft.sql || question(draft.from)})}>SQL</button>
+        <button type="button" class="quiet" aria-pressed={draft.way === "sql"}
+          onClick={() => change({way: "sql", sql: draft.sql || question(draft.from)})}>SQL</button>
       </div>
       {draft.way === "aggregates" ? <Aggregates parent={parent} /> : (
         <div class="fields">
@@ -51,9 +52,11 @@ function Aggregates({parent}: {parent: StreamInfo | undefined}) {
         {draft.aggregates.map((one, at) => (
           <div key={at} class="row pair">
             <input aria-label={`Name ${at + 1}`} placeholder="name" value={one.name} onInput={(event) => set(at, {name: event.currentTarget.value})} />
-            <input aria-label={`Aggregate ${at + 1}`} class="mono" placeholder="avg(field)" list="aggregates" value={one.is} aria-invalid={isWrong ? "true" : undefined}
+            <input aria-label={`Aggregate ${at + 1}`} class="mono" placeholder="avg(field)" list="aggregates" value={one.is}
+              aria-invalid={isWrong ? "true" : undefined}
               onInput={(event) => set(at, {is: event.currentTarget.value})} />
-            <button type="button" class="quiet" onClick={() => change({aggregates: draft.aggregates.filter((_, index) => index !== at)})}>Remove<span class="sr"> aggregate {at + 1}</span></button>
+            <button type="button" class="quiet" onClick={() => change({aggregates: draft.aggregates.filter((_, index) => index !== at)})}>
+              Remove<span class="sr"> aggregate {at + 1}</span></button>
           </div>
         ))}
         {isWrong && <span class="wrong" role="alert">{wrong.detail}{wrong.hint && ` (${wrong.hint})`}</span>}

@@ -27,7 +27,8 @@ export function wrongOf(problem: Problem): Wrong {
 
 /** Every field of all forms: what is not among them is said above the form. */
 export const FIELDS = ["name", "description", "format", "time", "time.field", "time.format", "key", "delay", "skew", "idle", "retention.age", "retention.bytes",
-  "retention.messages", "limits.message_bytes", "limits.messages_per_s", "url", "user", "secret", "queue", "declare.arguments", "prefetch", "heartbeat_s", "tls.ca",
+  "retention.messages", "limits.message_bytes", "limits.messages_per_s", "url", "user", "secret",
+    "queue", "declare.arguments", "prefetch", "heartbeat_s", "tls.ca",
   "from", "every", "slide", "by", "aggregates", "sql", "objects"];
 
 function Said({id, name}: {id: string; name: string}) {
@@ -46,7 +47,8 @@ export function TextField({label, name, hint, wide, is, rows, placeholder, requi
   const isWrong = wrong?.field === name;
   const shared = {
     id, placeholder, required, value: draft[is], spellcheck: false, class: mono ? "mono" : undefined, autocomplete: "off",
-    "aria-invalid": isWrong ? ("true" as const) : undefined, "aria-describedby": `${isWrong ? `${id}-wrong ` : ""}${hint ? `${id}-hint` : ""}`.trim() || undefined,
+    "aria-invalid": isWrong ? ("true" as const) : undefined,
+      "aria-describedby": `${isWrong ? `${id}-wrong ` : ""}${hint ? `${id}-hint` : ""}`.trim() || undefined,
     onInput: (event: {currentTarget: {value: string}}) => change({[is]: event.currentTarget.value} as Partial<Draft>),
   };
   return (
@@ -77,7 +79,8 @@ export function SelectField({label, name, hint, is, options}: FieldProps & {is: 
 
 export function CheckField({label, is}: {label: string; is: "paused" | "declares" | "durable" | "verify"}) {
   const {draft, change} = useForm();
-  return <label class="check"><input type="checkbox" checked={draft[is]} onChange={(event) => change({[is]: event.currentTarget.checked} as Partial<Draft>)} />{label}</label>;
+  return <label class="check"><input type="checkbox" checked={draft[is]}
+    onChange={(event) => change({[is]: event.currentTarget.checked} as Partial<Draft>)} />{label}</label>;
 }
 
 /** A problem that belongs to no field of the form. */

@@ -11,7 +11,8 @@ function example({definition, schema}: StreamInfo): Record<string, unknown> {
   if (key && !key.includes(".")) body[key] ??= "a";
   if (Object.keys(body).length === 0 || (Object.keys(body).length === 1 && key)) body["value"] ??= 21.5;
   const named = definition.time?.format;
-  if (time && !time.includes(".")) body[time] = schema.fields.some((field) => field.name === time && field.kind !== "text") || (named && named !== "rfc3339" && named !== "auto")
+  if (time && !time.includes(".")) body[time] = schema.fields.some((field) => field.name === time && field.kind !== "text")
+    || (named && named !== "rfc3339" && named !== "auto")
     ? Math.floor(Date.now() / 1000) * ({ms: 1e3, us: 1e6, ns: 1e9}[named ?? ""] ?? 1) : new Date().toISOString().slice(0, 19) + "Z";
   return body;
 }
@@ -34,7 +35,11 @@ export function PushSnippets({info}: {info: StreamInfo}) {
   const body = isText ? "a line of text" : example(info);
   const sent = isText ? String(body) : JSON.stringify(body);
   const type = isText ? "text/plain" : "application/json";
-  const curl = `curl -sS --fail-with-body -H "Authorization: Bearer $SURICATE_TOKEN" \\\n  -H "Content-Type: ${type}" -d ${shell(sent)} \\\n  ${address(info.name)}/messages`;
+  const curl = [
+    'curl -sS --fail-with-body -H "Authorization: Bearer $SURICATE_TOKEN" \\',
+    `  -H "Content-Type: ${type}" -d ${shell(sent)} \\`,
+    `  ${address(info.name)}/messages`,
+  ].join("\n");
   const sdk = `import suricate as s  # reads SURICATE_TOKEN and SURICATE_URL=${location.origin}\n\ns.push(${JSON.stringify(info.name)}, [${python(body)}])`;
   return (
     <div class="section snippets">

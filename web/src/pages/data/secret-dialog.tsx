@@ -15,7 +15,8 @@ export function SecretDialog({close}: {close: (made: string | null) => void}) {
     <Dialog title="New secret" close={() => close(null)}>
       <form class="section" onSubmit={save} autocomplete="off">
         {problem && <ProblemBox problem={problem} />}
-        <label class="field">Name<input name="name" required autofocus maxLength={128} pattern="[A-Za-z0-9._\-]+" title="Letters, digits, dot, - and _" placeholder="broker-password" /></label>
+        <label class="field">Name<input name="name" required autofocus maxLength={128}
+          pattern="[A-Za-z0-9._\-]+" title="Letters, digits, dot, - and _" placeholder="broker-password" /></label>
         <label class="field">Value<input name="value" type="password" required autocomplete="new-password" /></label>
         <p class="hint">A secret of that name is replaced.</p>
         <div class="bar"><button class="primary">Keep it</button><button type="button" onClick={() => close(null)}>Cancel</button></div>

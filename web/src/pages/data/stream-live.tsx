@@ -81,7 +81,8 @@ function Pickers({info, now}: {info: StreamInfo; now: Picked}) {
           <option value="">nothing</option>
           {info.definition.key && <option value="_key">key ({info.definition.key})</option>}
           {now.by && now.by !== "_key" && !kinds.some((field) => field.name === now.by) && <option value={now.by}>{now.by}</option>}
-          {kinds.filter((field) => field.name !== info.definition.key).map((field) => <option key={`${field.name} ${field.kind}`} value={field.name}>{field.name}</option>)}
+          {kinds.filter((field) => field.name !== info.definition.key).map((field) =>
+            <option key={`${field.name} ${field.kind}`} value={field.name}>{field.name}</option>)}
         </select>
       </label>
     </div>

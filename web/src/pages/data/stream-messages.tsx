@@ -34,7 +34,8 @@ function LookBack({from}: {from: string | null}) {
   };
   return (
     <form class="bar" onSubmit={look}>
-      <label class="check">Look from <input key={from ?? ""} class="place" name="from" defaultValue={from ?? ""} placeholder="5m, 2026-01-01T12:00Z, 1234" aria-describedby="from-hint" /></label>
+      <label class="check">Look from <input key={from ?? ""} class="place" name="from" defaultValue={from ?? ""}
+        placeholder="5m, 2026-01-01T12:00Z, 1234" aria-describedby="from-hint" /></label>
       <button>Look</button>
       {from !== null && <a class="button" href={withQuery({from: null})}>Follow the newest</a>}
       <span id="from-hint" class="hint">A time, an offset, or how long before the newest message.</span>
@@ -73,7 +74,8 @@ function Back({info, from}: {info: StreamInfo; from: string}) {
     <Shown resource={page}>{({items, next, missing}) => (
       <>
         {missing?.map((hole) => <p key={hole.from} class="note">Messages {count(hole.from)} to {count(hole.to)} can't be read: {hole.why}.</p>)}
-        {items.length === 0 ? <Empty title="Nothing from there on"><span>The newest message is older.</span></Empty> : <Items items={items} label="Messages from there on" />}
+        {items.length === 0 ? <Empty title="Nothing from there on"><span>The newest message is older.</span></Empty>
+          : <Items items={items} label="Messages from there on" />}
         <div class="bar">
           {items[0] && items[0].offset > info.offsets.first &&
             <a class="button" href={withQuery({from: String(Math.max(info.offsets.first, items[0].offset - PAGE))})}>Earlier</a>}

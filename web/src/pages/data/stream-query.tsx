@@ -6,14 +6,16 @@ import {announce, ProblemBox} from "../../ui";
 import {streamPath, type StreamInfo} from "./stream-model";
 
 interface Answer { columns: {name: string; kind: string}[]; rows: (string | number | null)[][]; truncated: boolean }
-const RANGES: [string, string][] = [["60s", "the last minute"], ["10m", "the last 10 minutes"], ["1h", "the last hour"], ["1d", "the last day"], ["", "all of it"]];
+const RANGES: [string, string][] = [["60s", "the last minute"], ["10m", "the last 10 minutes"], ["1h", "the last hour"],
+  ["1d", "the last day"], ["", "all of it"]];
 const EACH = 200;
 
 function first(info: StreamInfo): string {
   const table = `"${info.name.replace(/"/g, '""')}"`;
   const key = info.definition.key;
   const group = key ? `"${key.replace(/"/g, '""')}"` : null;
-  return group ? `select ${group}, count(*) as messages\nfrom ${table}\ngroup by ${group}\norder by messages desc` : `select * from ${table}\norder by _offset desc\nlimit 100`;
+  return group ? `select ${group}, count(*) as messages\nfrom ${table}\ngroup by ${group}\norder by messages desc`
+    : `select * from ${table}\norder by _offset desc\nlimit 100`;
 }
 
 export function Query({info}: {info: StreamInfo}) {
@@ -74,10 +76,12 @@ function Answered({answer}: {answer: Answer & {took_s: number}}) {
       {answer.rows.length > 0 && (
         <div class="card table preview" role="region" aria-label="Answer" tabIndex={0}>
           <table>
-            <thead><tr>{answer.columns.map((one, index) => <th key={index} scope="col" class={one.kind === "int" || one.kind === "float" ? "number" : ""}>{one.name}</th>)}</tr></thead>
+            <thead><tr>{answer.columns.map((one, index) => <th key={index} scope="col"
+              class={one.kind === "int" || one.kind === "float" ? "number" : ""}>{one.name}</th>)}</tr></thead>
             <tbody>{answer.rows.slice(0, shown).map((row, index) => (
               <tr key={index}>{row.map((value, column) => (
-                <td key={column} class={value === null ? "none" : typeof value === "number" ? "number" : ""} title={typeof value === "string" && value.length > 40 ? value.slice(0, 2000) : undefined}>
+                <td key={column} class={value === null ? "none" : typeof value === "number" ? "number" : ""}
+                  title={typeof value === "string" && value.length > 40 ? value.slice(0, 2000) : undefined}>
                   {value === null ? "none" : typeof value === "string" ? value.slice(0, 500) : String(value)}
                 </td>))}
               </tr>))}
