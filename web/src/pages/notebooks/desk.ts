@@ -111,7 +111,7 @@ export class Desk {
       if (this.awaiting === null) this.awaiting = id;
       this.reveal(id);
       this.element(id)?.scrollIntoView({block: "nearest"});
-      setTimeout(() => this.selected.peek() === id && this.mode.peek() === "edit" && this.edit(id, caret), 16);
+      setTimeout(() => this.selected.peek() === id && this.mode.peek() === "edit" && this.edit(id, caret ?? "end"), 16);
       return;
     }
     this.awaiting = null;
