@@ -127,19 +127,10 @@ static json_t *outputs_of(const struct document_cell *cell)
 {
     if (!cell->recorder)
         return json_deep_copy(cell->outputs);
-    SU_AUTO_BUF struct su_buf out = SU_BUF(RECORDER_OUTPUTS_MAX);
-    su_buf_addc(&out, '[');
-    for (size_t i = 0; i < output_count(cell); i++) {
-        if (i)
-            su_buf_addc(&out, ',');
-        add_output(&out, cell, i);
-    }
-    su_buf_addc(&out, ']');
-    json_t *outputs = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL), *output;
-    size_t i;
-    json_array_foreach(outputs, i, output)
-        json_object_del(output, "transient"); /* what viewers need to follow updates is not stored */
-    return outputs ? outputs : json_array();
+    json_t *outputs = json_array();
+    for (size_t i = 0; i < output_count(cell); i++)
+        json_array_append_new(outputs, recorder_output_json(cell->recorder, 0, i));
+    return outputs;
 }
 
 static json_t *cell_json(const struct document_cell *cell)

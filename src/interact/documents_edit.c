@@ -222,21 +222,19 @@ static bool also_save(struct sql *db, void *arg, const struct object_info *info,
                    sql_text(open->name), sql_int(info->version), sql_int(saving->resume));
 }
 
-/* With the lock held: what is stored now, as text; freed by the caller. */
-static char *begin_save(struct open_document *open, struct saving *saving, size_t *ret_len)
+/* With the lock held: what is stored now, a new reference. */
+static json_t *begin_save(struct open_document *open, struct saving *saving)
 {
-    SU_AUTO_JSON json_t *notebook = document_notebook(open->document);
     *saving = (struct saving){open, document_revision(open->document), document_resume_seq(open->document, (int64_t)open->next_seq), ""};
     memcpy(saving->kernel, open->kernel, sizeof saving->kernel);
     open->is_saving = true;
     open->is_changed = false;
-    return notebook_text(notebook, ret_len);
+    return document_notebook(open->document);
 }
 
 bool documents_save(struct documents *documents, struct open_document *open, int64_t *ret_version, struct su_err *err)
 {
     struct saving saving;
-    size_t len;
     SU_AUTO_JSON json_t *info = NULL;
     char etag[OBJECT_ETAG_SIZE];
     bool is_new;
@@ -246,10 +244,10 @@ bool documents_save(struct documents *documents, struct open_document *open, int
         su_unlock(&open->lock);
         return true;
     }
-    SU_AUTO_FREE char *text = begin_save(open, &saving, &len);
+    SU_AUTO_JSON json_t *notebook = begin_save(open, &saving);
     su_unlock(&open->lock);
     const struct object_put put = {.key = {.tenant = open->tenant, .name = open->name}, .user = open->user, .also = also_save, .also_arg = &saving};
-    bool ok = notebooks_put(documents->notebooks, &put, (struct su_str){text, len}, &info, etag, &is_new, err);
+    bool ok = notebook_check(notebook, err) && notebooks_put_json(documents->notebooks, &put, notebook, &info, etag, &is_new, err);
     su_lock(&open->lock);
     open->is_saving = false;
     open->is_changed |= !ok;

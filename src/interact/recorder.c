@@ -579,16 +579,12 @@ void recorder_outputs(const struct recorder *r, struct su_buf *out)
 
 /* ---- the end ---- */
 
-/* Consumes the output's text. */
-static json_t *output_json(struct output *output)
+static json_t *output_json(const struct output *output)
 {
     switch (output->kind) {
     case OUTPUT_STREAM: {
-        if (output->has_return)
-            su_buf_addc(&output->text, '\r');
         struct su_str text = su_buf_str(&output->text);
         json_t *value = json_stringn(text.ptr, text.len);
-        su_buf_done(&output->text);
         return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text",
                          value ? value : json_string(""));
     }
@@ -601,6 +597,13 @@ static json_t *output_json(struct output *output)
     }
     return json_pack("{s:s, s:O, s:O}", "output_type", "display_data", "data", output->display->data, "metadata",
                      output->display->metadata);
+}
+
+json_t *recorder_output_json(const struct recorder *r, size_t cell, size_t index)
+{
+    const struct output *output = &r->cells[cell].outputs[index];
+    SU_AUTO_JSON json_t *shared = output_json(output);
+    return output->kind == OUTPUT_STREAM ? su_take(shared) : json_deep_copy(shared);
 }
 
 static void write_timing(const struct cell *cell, json_t *metadata)
@@ -628,8 +631,13 @@ static void write_timing(const struct cell *cell, json_t *metadata)
 static void finish_cell(struct cell *cell)
 {
     json_t *outputs = json_object_get(cell->json, "outputs");
-    for (size_t i = 0; i < cell->n_outputs; i++)
-        json_array_append_new(outputs, output_json(&cell->outputs[i]));
+    for (size_t i = 0; i < cell->n_outputs; i++) {
+        struct output *output = &cell->outputs[i];
+        if (output->kind == OUTPUT_STREAM && output->has_return)
+            su_buf_addc(&output->text, '\r');
+        json_array_append_new(outputs, output_json(output));
+        su_buf_done(&output->text); /* not all of it twice */
+    }
     if (cell->count > 0)
         json_object_set_new(cell->json, "execution_count", json_integer(cell->count));
     if (cell->runs)

@@ -57,6 +57,8 @@ void recorder_outputs(const struct recorder *recorder, struct su_buf *out);
  * the bytes of a stream's text (0 for other outputs). */
 size_t recorder_output_count(const struct recorder *recorder, size_t cell);
 void recorder_output(const struct recorder *recorder, size_t cell, size_t index, struct su_buf *out);
+/* One as it is stored: a copy (new reference). */
+json_t *recorder_output_json(const struct recorder *recorder, size_t cell, size_t index);
 size_t recorder_output_size(const struct recorder *recorder, size_t cell, size_t index);
 /* The executed notebook (new reference).  Moves what was recorded into it: call once, at the end. */
 json_t *recorder_finish(struct recorder *recorder);
