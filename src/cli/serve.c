@@ -420,7 +420,10 @@ static bool documents_part(struct serving *serving, struct su_err *err)
 {
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
-    return documents_open(services->store, services->bus, services->compute, services->notebooks, &tokens, &serving->services.documents, err);
+    const struct documents_config config = {.open = services->limits->live_notebooks, .kernels = services->limits->live_kernels,
+                                            .idle_s = services->limits->live_idle_s};
+    return documents_open(services->store, services->bus, services->compute, services->notebooks, &tokens, &config,
+                          &serving->services.documents, err);
 }
 static void documents_end_part(struct serving *serving) { documents_close(serving->services.documents); }
 

@@ -27,6 +27,16 @@ static void cell_free(struct document_cell *cell)
     free(cell);
 }
 
+static bool has_error(const json_t *outputs)
+{
+    size_t i;
+    const json_t *output;
+    json_array_foreach((json_t *)(uintptr_t)outputs, i, output)
+        if (strcmp(su_json_string(output, "output_type", ""), "error") == 0)
+            return true;
+    return false;
+}
+
 /* Takes the cell apart: outputs and count are kept beside its JSON. */
 static struct document_cell *cell_new(const json_t *from)
 {
@@ -41,6 +51,8 @@ static struct document_cell *cell_new(const json_t *from)
     const json_t *times = json_object_get(json_object_get(from, "metadata"), "execution");
     snprintf(cell->started_at, sizeof cell->started_at, "%s", su_json_string(times, "iopub.execute_input", ""));
     snprintf(cell->ended_at, sizeof cell->ended_at, "%s", su_json_string(times, "shell.execute_reply", ""));
+    if (*cell->ended_at)
+        cell->status = su_strdup(has_error(cell->outputs) ? "error" : "ok");
     return cell;
 }
 
@@ -111,10 +123,34 @@ int64_t document_cell_revision(const struct document *document, const char *id)
     return cell ? cell->revision : -1;
 }
 
+json_t *document_revisions(const struct document *document)
+{
+    json_t *revisions = json_object();
+    for (size_t i = 0; i < document->count; i++)
+        if (document->cells[i]->revision)
+            json_object_set_new(revisions, document->cells[i]->id, json_integer(document->cells[i]->revision));
+    return revisions;
+}
+
+void document_set_revisions(struct document *document, const json_t *revisions)
+{
+    for (size_t i = 0; i < document->count; i++)
+        document->cells[i]->revision = su_json_int(revisions, document->cells[i]->id, document->cells[i]->revision);
+}
+
 /* ---- edits ---- */
 
-static void drop_outputs(struct document_cell *cell)
+/* Nothing put out counts any more. */
+static void forget_bytes(struct document *document, struct document_cell *cell)
 {
+    document->bytes -= cell->bytes;
+    cell->bytes = 0;
+    cell->is_cut = false;
+}
+
+static void drop_outputs(struct document *document, struct document_cell *cell)
+{
+    forget_bytes(document, cell);
     recorder_free(su_take(cell->recorder));
     json_decref(cell->outputs);
     cell->outputs = json_array();
@@ -133,12 +169,15 @@ static bool is_stale(const struct document_cell *cell, const json_t *edit, bool 
     return !is_forced && su_json_int(edit, "revision", -1) != cell->revision;
 }
 
-static enum document_verdict applied(struct document *document, struct document_cell *cell, const json_t *edit, json_t **ret)
+/* A journal that is read again says which revision the edit made: clients have it still. */
+static enum document_verdict applied(struct document *document, struct document_cell *cell, const json_t *edit, bool is_forced, json_t **ret)
 {
     document->revision++;
     *ret = json_copy((json_t *)(uintptr_t)edit);
-    if (cell)
-        json_object_set_new(*ret, "revision", json_integer(++cell->revision));
+    if (cell) {
+        cell->revision = is_forced ? su_json_int(edit, "revision", cell->revision + 1) : cell->revision + 1;
+        json_object_set_new(*ret, "revision", json_integer(cell->revision));
+    }
     return DOCUMENT_APPLIED;
 }
 
@@ -175,7 +214,7 @@ static enum document_verdict edit_source(struct document *document, const json_t
         return DOCUMENT_CONFLICT;
     }
     json_object_set(cell->json, "source", (json_t *)(uintptr_t)source);
-    return applied(document, cell, edit, ret);
+    return applied(document, cell, edit, is_forced, ret);
 }
 
 /* Where a cell goes that is to stand after another: the end when that one is gone. */
@@ -217,7 +256,7 @@ static enum document_verdict edit_insert(struct document *document, const json_t
         return refused(err, "/edits/cell", "a notebook has at most 20000 cells");
     struct document_cell *made = cell_new(cell);
     insert_at(document, place_after(document, edit), made);
-    return applied(document, made, edit, ret);
+    return applied(document, made, edit, is_forced, ret);
 }
 
 static enum document_verdict edit_delete(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
@@ -229,7 +268,8 @@ static enum document_verdict edit_delete(struct document *document, const json_t
         *ret = conflict_of(cell, "changed");
         return DOCUMENT_CONFLICT;
     }
-    enum document_verdict verdict = applied(document, cell, edit, ret);
+    enum document_verdict verdict = applied(document, cell, edit, is_forced, ret);
+    forget_bytes(document, cell);
     cell_free(remove_at(document, place_of(document, cell->id)));
     return verdict;
 }
@@ -243,7 +283,7 @@ static enum document_verdict edit_move(struct document *document, const json_t *
         return DOCUMENT_UNCHANGED;
     remove_at(document, place_of(document, cell->id));
     insert_at(document, place_after(document, edit), cell);
-    return applied(document, cell, edit, ret);
+    return applied(document, cell, edit, is_forced, ret);
 }
 
 static enum document_verdict edit_type(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
@@ -257,8 +297,8 @@ static enum document_verdict edit_type(struct document *document, const json_t *
     if (strcmp(type, type_of(cell)) == 0)
         return DOCUMENT_UNCHANGED;
     json_object_set_new(cell->json, "cell_type", json_string(type));
-    drop_outputs(cell);
-    return applied(document, cell, edit, ret);
+    drop_outputs(document, cell);
+    return applied(document, cell, edit, is_forced, ret);
 }
 
 static enum document_verdict edit_metadata(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
@@ -271,7 +311,7 @@ static enum document_verdict edit_metadata(struct document *document, const json
     if (!json_is_object(metadata))
         return refused(err, "/edits/metadata", "metadata: must be an object");
     json_object_set(is_ours ? document->notebook : cell->json, "metadata", metadata);
-    return applied(document, cell, edit, ret);
+    return applied(document, cell, edit, is_forced, ret);
 }
 
 static enum document_verdict edit_clear(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
@@ -282,8 +322,8 @@ static enum document_verdict edit_clear(struct document *document, const json_t 
         return DOCUMENT_REFUSED;
     for (size_t i = 0; i < document->count; i++)
         if ((is_ours || document->cells[i] == cell) && document->cells[i]->state == CELL_IDLE)
-            drop_outputs(document->cells[i]);
-    return applied(document, cell, edit, ret);
+            drop_outputs(document, document->cells[i]);
+    return applied(document, cell, edit, is_forced, ret);
 }
 
 enum document_verdict document_edit(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err)
@@ -304,13 +344,19 @@ enum document_verdict document_edit(struct document *document, const json_t *edi
 
 /* ---- running ---- */
 
+bool document_allows_error(const struct document *document, const char *id)
+{
+    const struct document_cell *cell = document_find(document, id);
+    return cell && notebook_cell_has_tag(cell->json, "raises-exception");
+}
+
 bool document_queue(struct document *document, const char *id, const char *execution, const json_t **ret_code)
 {
     struct document_cell *cell = document_find(document, id);
     const json_t *source = cell ? json_object_get(cell->json, "source") : NULL;
     if (!cell || !is_code(cell) || !source || su_str_trim((struct su_str){json_string_value(source), json_string_length(source)}).len == 0)
         return false;
-    drop_outputs(cell);
+    drop_outputs(document, cell);
     cell->state = CELL_QUEUED;
     *cell->started_at = *cell->ended_at = '\0';
     snprintf(cell->execution, sizeof cell->execution, "%s", execution);
@@ -366,10 +412,10 @@ static struct document_cell *cell_of(const struct document *document, const char
 }
 
 /* A recorder for one execution: a notebook of that cell alone. */
-static void begin(struct document_cell *cell, const char *execution, const json_t *event)
+static void begin(struct document *document, struct document_cell *cell, const char *execution, const json_t *event)
 {
     json_t *alone = json_pack("{s:s, s:s, s:{}, s:O}", "id", execution, "cell_type", "code", "metadata", "source", json_object_get(cell->json, "source"));
-    drop_outputs(cell);
+    drop_outputs(document, cell);
     snprintf(cell->execution, sizeof cell->execution, "%s", execution);
     cell->recorder = recorder_new(json_pack("{s:[o]}", "cells", alone));
     cell->first_seq = su_json_int(event, "seq", 0);
@@ -386,33 +432,91 @@ static void end(struct document_cell *cell, const json_t *event)
     snprintf(cell->ended_at, sizeof cell->ended_at, "%s", su_json_string(event, "ended_at", ""));
 }
 
-/* An update concerns every cell that shows that display. */
-static void update_displays(struct document *document, const json_t *event)
+/* An update concerns every cell that shows that display; the first of them, NULL: none. */
+static struct document_cell *update_displays(struct document *document, const json_t *event)
 {
+    const char *display = su_json_string(json_object_get(json_object_get(event, "content"), "transient"), "display_id", NULL);
+    struct document_cell *first = NULL;
     for (size_t i = 0; i < document->count; i++) {
         struct document_cell *cell = document->cells[i];
-        if (!cell->recorder)
+        if (!cell->recorder || !recorder_shows(cell->recorder, display))
             continue;
         SU_AUTO_JSON json_t *mine = json_copy((json_t *)(uintptr_t)event);
         json_object_set_new(mine, "cell", json_string(cell->execution));
         recorder_add(cell->recorder, mine);
+        first = first ? first : cell;
     }
+    return first;
 }
 
-static json_t *message(struct document *document, struct document_cell *cell, const json_t *event)
+static json_t *output_delta(const struct document_cell *cell, const char *type, json_t *content)
+{
+    return json_pack("{s:s, s:s, s:{s:s, s:o}}", "type", "output", "cell", cell->id, "message", "type", type, "content", content);
+}
+
+/* In its place, once: that there was more. */
+static json_t *cut(struct document_cell *cell)
+{
+    if (cell->is_cut)
+        return NULL;
+    cell->is_cut = true;
+    json_t *content = json_pack("{s:s, s:s}", "name", "stderr", "text",
+                                "\n[The rest of the output is left out: there is more of it than a notebook can hold.]\n");
+    SU_AUTO_JSON json_t *event = json_pack("{s:s, s:s, s:s, s:O}", "event", "message", "cell", cell->execution, "type", "stream", "content", content);
+    recorder_add(cell->recorder, event);
+    return output_delta(cell, "stream", content);
+}
+
+/* Bytes of what a message puts out, about as JSON. */
+static size_t size_of(const char *type, const json_t *content)
+{
+    if (strcmp(type, "stream") == 0)
+        return json_string_length(json_object_get(content, "text"));
+    return json_dumpb(content, NULL, 0, JSON_COMPACT);
+}
+
+static json_t *update(struct document *document, const char *href, struct document_cell *cell, const json_t *event)
+{
+    json_t *content = json_object_get(event, "content");
+    const struct document_cell *first = update_displays(document, event);
+    if (first && size_of("update_display_data", content) > DOCUMENT_OUTPUT_INLINE_MAX)
+        return document_outputs_delta(document, href, first->id);
+    return output_delta(cell, "update_display_data", json_incref(content));
+}
+
+/* Something more to show, told by reference when it is large. */
+static json_t *put_out(struct document *document, const char *href, struct document_cell *cell, const char *type, const json_t *event)
+{
+    json_t *content = json_object_get(event, "content");
+    size_t size = size_of(type, content);
+    if (cell->is_cut || size > DOCUMENT_CELL_OUTPUT_MAX - cell->bytes || size > DOCUMENT_OUTPUTS_MAX - document->bytes)
+        return cut(cell);
+    cell->bytes += size;
+    document->bytes += size;
+    recorder_add(cell->recorder, event);
+    size_t count = recorder_output_count(cell->recorder, 0);
+    if (size <= DOCUMENT_OUTPUT_INLINE_MAX || strcmp(type, "stream") == 0 || count == 0)
+        return output_delta(cell, type, json_incref(content));
+    SU_AUTO_FREE char *place = su_format("%s/outputs/%s/%zu", href, cell->id, count - 1);
+    return output_delta(cell, type, json_pack("{s:I, s:s}", "too_large", (json_int_t)size, "href", place));
+}
+
+static json_t *message(struct document *document, const char *href, struct document_cell *cell, const json_t *event)
 {
     const char *type = su_json_string(event, "type", "");
-    const json_t *content = json_object_get(event, "content");
+    json_t *content = json_object_get(event, "content");
     if (!json_is_object(content))
         return NULL;
     if (strcmp(type, "update_display_data") == 0)
-        update_displays(document, event);
-    else
-        recorder_add(cell->recorder, event);
-    return json_pack("{s:s, s:s, s:{s:s, s:O}}", "type", "output", "cell", cell->id, "message", "type", type, "content", content);
+        return update(document, href, cell, event);
+    if (strcmp(type, "clear_output") != 0)
+        return put_out(document, href, cell, type, event);
+    forget_bytes(document, cell);
+    recorder_add(cell->recorder, event);
+    return output_delta(cell, type, json_incref(content));
 }
 
-json_t *document_event(struct document *document, const json_t *event)
+json_t *document_event(struct document *document, const char *href, const json_t *event)
 {
     const char *name = su_json_string(event, "event", "");
     const char *execution = su_json_string(event, "cell", "");
@@ -420,14 +524,14 @@ json_t *document_event(struct document *document, const json_t *event)
     if (!cell)
         return NULL;
     if (strcmp(name, "cell_start") == 0) {
-        begin(cell, execution, event);
+        begin(document, cell, execution, event);
         recorder_add(cell->recorder, event);
         return state_delta(cell);
     }
     if (!cell->recorder || strcmp(cell->execution, execution) != 0)
         return NULL; /* output of an execution before this one */
     if (strcmp(name, "message") == 0)
-        return message(document, cell, event);
+        return message(document, href, cell, event);
     if (strcmp(name, "cell_end") != 0)
         return NULL;
     recorder_add(cell->recorder, event);

@@ -17,6 +17,9 @@
 enum {
     DOCUMENT_SOURCE_MAX = 4 << 20,          /* bytes of a cell's source */
     DOCUMENT_OUTPUT_INLINE_MAX = 256 << 10, /* a larger output is told by its size */
+    DOCUMENT_SNAPSHOT_INLINE_MAX = 16 << 20, /* … and of all in one message; past that all but small ones are */
+    DOCUMENT_CELL_OUTPUT_MAX = 56 << 20,    /* put out by one execution since its last clear_output; the rest is left out */
+    DOCUMENT_OUTPUTS_MAX = 128 << 20,       /* … and by all cells of the document */
     DOCUMENT_EXECUTION_SIZE = 128,          /* "<cell>#<number>" and NUL */
 };
 
@@ -37,17 +40,23 @@ enum document_verdict { DOCUMENT_APPLIED, DOCUMENT_UNCHANGED, DOCUMENT_CONFLICT,
 enum document_verdict document_edit(struct document *document, const json_t *edit, bool is_forced, json_t **ret, struct su_err *err);
 /* Revision of a cell, -1 when there is none. */
 int64_t document_cell_revision(const struct document *document, const char *cell);
+/* Revisions by cell, without those that are 0 (new reference), and back. */
+json_t *document_revisions(const struct document *document);
+void document_set_revisions(struct document *document, const json_t *revisions);
 
 /* A code cell that is to run: its outputs go, it is queued as `execution`; *ret_code its source (borrowed until the next
  * edit).  False: there is no such cell, or nothing in it to run. */
 bool document_queue(struct document *document, const char *cell, const char *execution, const json_t **ret_code);
+/* An error in this cell drops no others: it is tagged raises-exception. */
+bool document_allows_error(const struct document *document, const char *cell);
 /* Whatever is queued or (is_all) running will not go on: the cell deltas of each (new reference, a list). */
 json_t *document_abort(struct document *document, bool is_all);
 /* Cells queued or running now. */
 size_t document_busy(const struct document *document);
 
-/* One numbered event of a keeper.  The delta for clients (new reference), or NULL when there is nothing to tell. */
-json_t *document_event(struct document *document, const json_t *event);
+/* One numbered event of a keeper.  The delta for clients (new reference), or NULL when there is nothing to tell; large
+ * outputs by reference below `href`. */
+json_t *document_event(struct document *document, const char *href, const json_t *event);
 /* A delta that says all about a cell's state, and one with all its outputs; NULL when there is no such cell. */
 json_t *document_cell_delta(const struct document *document, const char *cell);
 json_t *document_outputs_delta(const struct document *document, const char *href, const char *cell);
@@ -60,5 +69,6 @@ int64_t document_resume_seq(const struct document *document, int64_t next_seq);
 void document_snapshot(const struct document *document, const char *href, struct su_buf *out);
 /* One output as nbformat has it, whole; false when there is none. */
 bool document_output(const struct document *document, const char *cell, size_t index, struct su_buf *out);
-/* The notebook with all outputs as they are now (new reference). */
-json_t *document_notebook(const struct document *document);
+/* The notebook with all outputs as they are now (new reference; parts are shared: not to be changed); those of more than
+ * output_max bytes are left out, and it says so. */
+json_t *document_notebook(const struct document *document, size_t output_max);

@@ -14,6 +14,8 @@ struct document_cell {
     char execution[DOCUMENT_EXECUTION_SIZE];
     enum document_state state;
     char *status;                           /* ok, error, aborted; NULL: none */
+    size_t bytes;                           /* put out since the last clear_output, as it came */
+    bool is_cut;                            /* more than is kept was put out */
     int64_t count, first_seq;
     char started_at[40], ended_at[40];
 };
@@ -23,6 +25,7 @@ struct document {
     struct document_cell **cells;
     size_t count, capacity;
     int64_t revision;
+    size_t bytes;                           /* of all cells */
 };
 
 struct document_cell *document_find(const struct document *document, const char *id);

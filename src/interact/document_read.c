@@ -5,6 +5,7 @@
 #include "document_private.h"
 #include "recorder_private.h"
 
+enum { SMALL_OUTPUT = 4096, CELL_INLINE_MAX = 2 << 20 };
 static const char *const state_names[] = {"idle", "queued", "running"};
 
 /* {"output_type":"display_data", …} that says how large the output is and where to read it. */
@@ -29,25 +30,28 @@ static void add_output(struct su_buf *out, const struct document_cell *cell, siz
         outputs_json(out, json_array_get(cell->outputs, index));
 }
 
-static void add_bounded(struct su_buf *out, const struct document_cell *cell, const char *href, size_t index)
+/* Past the budget of the whole message only small outputs stand in it. */
+static void add_bounded(struct su_buf *out, const struct document_cell *cell, const char *href, size_t index, size_t *budget)
 {
+    const size_t most = *budget ? DOCUMENT_OUTPUT_INLINE_MAX : SMALL_OUTPUT;
     size_t before = out->len, known = cell->recorder ? recorder_output_size(cell->recorder, 0, index) : 0;
-    if (known <= DOCUMENT_OUTPUT_INLINE_MAX)
+    if (known <= most)
         add_output(out, cell, index);
-    size_t bytes = known > DOCUMENT_OUTPUT_INLINE_MAX ? known : out->len - before;
-    if (bytes <= DOCUMENT_OUTPUT_INLINE_MAX)
+    size_t bytes = known > most ? known : out->len - before;
+    *budget -= bytes > most ? 0 : bytes < *budget ? bytes : *budget;
+    if (bytes <= most)
         return;
     out->len = before;
     add_reference(out, bytes, href, cell->id, index);
 }
 
-static void add_outputs(struct su_buf *out, const struct document_cell *cell, const char *href)
+static void add_outputs(struct su_buf *out, const struct document_cell *cell, const char *href, size_t *budget)
 {
     su_buf_addc(out, '[');
     for (size_t i = 0; i < output_count(cell); i++) {
         if (i)
             su_buf_addc(out, ',');
-        add_bounded(out, cell, href, i);
+        add_bounded(out, cell, href, i, budget);
     }
     su_buf_addc(out, ']');
 }
@@ -58,7 +62,8 @@ json_t *document_outputs_delta(const struct document *document, const char *href
     if (!cell)
         return NULL;
     SU_AUTO_BUF struct su_buf out = SU_BUF(RECORDER_OUTPUTS_MAX);
-    add_outputs(&out, cell, href);
+    size_t budget = CELL_INLINE_MAX;
+    add_outputs(&out, cell, href, &budget);
     return json_pack("{s:s, s:s, s:o}", "type", "outputs", "cell", cell->id, "outputs", json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL));
 }
 
@@ -70,14 +75,14 @@ size_t document_stream_size(const struct document *document, const char *id)
 }
 
 /* A cell of the snapshot: its JSON with outputs and count put in. */
-static void add_cell(struct su_buf *out, const struct document_cell *cell, const char *href)
+static void add_cell(struct su_buf *out, const struct document_cell *cell, const char *href, size_t *budget)
 {
     outputs_json(out, cell->json);
     if (strcmp(su_json_string(cell->json, "cell_type", ""), "code") != 0)
         return;
     out->len--; /* the closing brace */
     su_buf_adds(out, ",\"outputs\":");
-    add_outputs(out, cell, href);
+    add_outputs(out, cell, href, budget);
     if (cell->count)
         su_buf_addf(out, ",\"execution_count\":%lld}", (long long)cell->count);
     else
@@ -96,6 +101,7 @@ static void add_state(struct su_buf *out, const struct document_cell *cell)
 
 void document_snapshot(const struct document *document, const char *href, struct su_buf *out)
 {
+    size_t budget = DOCUMENT_SNAPSHOT_INLINE_MAX;
     su_buf_adds(out, "\"notebook\":");
     outputs_json(out, document->notebook);
     out->len--;
@@ -103,7 +109,7 @@ void document_snapshot(const struct document *document, const char *href, struct
     for (size_t i = 0; i < document->count; i++) {
         if (i)
             su_buf_addc(out, ',');
-        add_cell(out, document->cells[i], href);
+        add_cell(out, document->cells[i], href, &budget);
     }
     su_buf_adds(out, "]},\"cells\":{");
     for (size_t i = 0; i < document->count; i++) {
@@ -123,22 +129,34 @@ bool document_output(const struct document *document, const char *id, size_t ind
     return true;
 }
 
-static json_t *outputs_of(const struct document_cell *cell)
+/* What stands for an output that is too large to be stored. */
+static json_t *left_out(size_t bytes)
 {
-    if (!cell->recorder)
-        return json_deep_copy(cell->outputs);
+    SU_AUTO_FREE char *text = su_format("[An output of %zu bytes is left out: the notebook would be too large.]\n", bytes);
+    return json_pack("{s:s, s:s, s:s}", "output_type", "stream", "name", "stderr", "text", text);
+}
+
+static json_t *outputs_of(const struct document_cell *cell, size_t output_max)
+{
     json_t *outputs = json_array();
-    for (size_t i = 0; i < output_count(cell); i++)
-        json_array_append_new(outputs, recorder_output_json(cell->recorder, 0, i));
+    for (size_t i = 0; i < output_count(cell); i++) {
+        json_t *output = cell->recorder ? recorder_output_value(cell->recorder, 0, i) : json_incref(json_array_get(cell->outputs, i));
+        size_t bytes = output_max < SIZE_MAX ? json_dumpb(output, NULL, 0, JSON_COMPACT) : 0;
+        if (bytes > output_max) {
+            json_decref(output);
+            output = left_out(bytes);
+        }
+        json_array_append_new(outputs, output);
+    }
     return outputs;
 }
 
-static json_t *cell_json(const struct document_cell *cell)
+static json_t *cell_json(const struct document_cell *cell, size_t output_max)
 {
     json_t *json = json_deep_copy(cell->json);
     if (strcmp(su_json_string(json, "cell_type", ""), "code") != 0)
         return json;
-    json_object_set_new(json, "outputs", outputs_of(cell));
+    json_object_set_new(json, "outputs", outputs_of(cell, output_max));
     json_object_set_new(json, "execution_count", cell->count ? json_integer(cell->count) : json_null());
     json_t *metadata = json_object_get(json, "metadata");
     if (cell->recorder && *cell->ended_at)
@@ -147,11 +165,11 @@ static json_t *cell_json(const struct document_cell *cell)
     return json;
 }
 
-json_t *document_notebook(const struct document *document)
+json_t *document_notebook(const struct document *document, size_t output_max)
 {
     json_t *cells = json_array();
     for (size_t i = 0; i < document->count; i++)
-        json_array_append_new(cells, cell_json(document->cells[i]));
+        json_array_append_new(cells, cell_json(document->cells[i], output_max));
     json_t *notebook = json_deep_copy(document->notebook);
     json_object_set_new(notebook, "cells", cells);
     return notebook;

@@ -1,7 +1,8 @@
 /* Open notebooks: the service, its list and its thread.  Layer interact; see documents.h.
  *
- * Two locks: the list's, and after it one of each document; no commit is waited for
- * with either, but for the row that names a kernel before it starts.  The thread "documents" waits in epoll for keepers and for what is due. */
+ * Locks: the list's, after it one of each document; no commit is waited for with either, but for the row that names a kernel
+ * before it starts.  A document's `order` is taken before its lock and held over commits.  The thread "documents" waits in
+ * epoll for keepers and for what is due. */
 #include "documents_private.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ void document_tell(struct open_document *open, json_t *delta)
 {
     if (!delta)
         return;
+    document_flush(open, 0);
     json_object_set_new(delta, "seq", json_integer((json_int_t)open->last + 1));
     char *text = su_json_text(delta);
     json_decref(delta);
@@ -74,6 +76,7 @@ json_t *document_kernel_json(const struct open_document *open)
 
 static void snapshot(struct open_document *open, struct su_buf *out)
 {
+    document_flush(open, 0); /* the document holds it already */
     char saved[SU_TIME_TEXT];
     SU_AUTO_JSON json_t *head = json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:b, s:o, s:O?, s:i}", "type", "snapshot", "epoch", (json_int_t)open->epoch,
         "seq", (json_int_t)open->last, "revision", (json_int_t)document_revision(open->document), "name", open->name, "version",
@@ -124,6 +127,7 @@ void documents_viewers(struct documents *documents, struct open_document *open, 
 {
     su_lock(&open->lock);
     open->viewers += change;
+    open->saves_now |= open->viewers == 0 && open->is_changed;
     open->active_ms = su_mono_ms();
     document_tell(open, json_pack("{s:s, s:i}", "type", "viewers", "viewers", open->viewers));
     su_unlock(&open->lock);
@@ -151,16 +155,31 @@ json_t *documents_list(struct documents *documents, const char *tenant)
 
 /* ---- opening, references ---- */
 
+/* Its address, with everything that could mean something else in hexadecimal. */
+static char *href_of(const char *name)
+{
+    SU_AUTO_BUF struct su_buf out = SU_BUF(1 << 16);
+    su_buf_adds(&out, "/v1/notebooks/");
+    for (const unsigned char *at = (const unsigned char *)name; *at; at++) {
+        bool is_plain = (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z') || strchr("-._~/", *at);
+        su_buf_addf(&out, is_plain ? "%c" : "%%%02X", *at);
+    }
+    su_buf_adds(&out, "/live");
+    return su_buf_take(&out, NULL);
+}
+
 struct open_document *document_new_open(struct documents *documents, const char *tenant, const char *name, const char *user)
 {
     struct open_document *open = su_alloc(sizeof *open);
+    su_lock_init(&open->order);
     su_lock_init(&open->lock);
     su_id(open->id);
     open->tenant = su_strdup(tenant);
     open->name = su_strdup(name);
     open->user = su_strdup(user);
     open->topic = su_format("document/%s", open->id);
-    open->href = su_format("/v1/notebooks/%s/live", name);
+    open->href = href_of(name);
+    open->gathered.text = SU_BUF(2 * STREAM_GATHER_MAX);
     open->epoch = su_now_ms();
     open->oldest = 1;
     open->next_seq = 1;
@@ -178,6 +197,8 @@ static void open_document_free(struct open_document *open)
     keeper_close(open->keeper);
     document_free(open->document);
     json_decref(open->input);
+    json_decref(open->unwritten);
+    su_buf_done(&open->gathered.text);
     free(open->detail);
     free(open->tenant);
     free(open->name);
@@ -185,6 +206,7 @@ static void open_document_free(struct open_document *open)
     free(open->topic);
     free(open->href);
     su_lock_done(&open->lock);
+    su_lock_done(&open->order);
     free(open);
 }
 
@@ -203,8 +225,9 @@ static struct open_document *find_or_add(struct documents *documents, const char
     SU_LOCKED(&documents->lock);
     struct open_document *open = find(documents, tenant, name);
     if (!open) {
-        if (documents->count >= DOCUMENTS_OPEN_MAX) {
-            su_fail(err, SU_LIMIT, "%d notebooks are open already: close one, or shut down its kernel", DOCUMENTS_OPEN_MAX);
+        if (documents->count >= documents->config.open) {
+            su_fail_slug(err, "too-many-requests", "limits.live_notebooks: %zu notebooks are open already: close one, or shut down its kernel",
+                         documents->count);
             return NULL;
         }
         open = document_new_open(documents, tenant, name, user);
@@ -236,7 +259,7 @@ bool documents_get(struct documents *documents, const char *tenant, const char *
 static bool is_idle(const struct open_document *open)
 {
     return open->references == 0 && (open->is_ended || !open->document ||
-           (open->viewers == 0 && !open->has_row && !open->is_changed && open->kernel_state == KERNEL_NONE));
+           (open->viewers == 0 && !open->has_row && !open->is_changed && !*open->kernel));
 }
 
 void documents_stored_outside(struct documents *documents, const char *tenant, const char *name, bool is_deleted)
@@ -251,10 +274,15 @@ void documents_stored_outside(struct documents *documents, const char *tenant, c
         return;
     if (is_deleted && !documents_end(documents, open, true, &err))
         su_log_error("document.end", &err, su_kv_text("notebook", name));
+    su_lock(&open->order);
     su_lock(&open->lock);
-    if (!is_deleted && open->document && !open->is_changed && document_busy(open->document) == 0 && document_load(documents, open, 0, &err))
+    if (!is_deleted && open->document && !open->is_changed && document_busy(open->document) == 0 && document_load(documents, open, 0, &err)) {
         open->epoch++; /* every reader gets a snapshot */
+        if (open->has_row && !document_row(documents, open, &err))
+            su_log_error("document.row", &err, su_kv_text("notebook", name));
+    }
     su_unlock(&open->lock);
+    su_unlock(&open->order);
     document_fire(documents, open);
     documents_put_back(documents, open);
 }
@@ -296,9 +324,11 @@ static struct open_document *next_of(struct documents *documents, struct open_do
 
 static bool is_due(const struct open_document *open, int64_t now)
 {
-    if (!open->is_changed || open->is_saving || open->is_ended)
+    if (!open->is_changed || open->is_ended)
         return false;
-    return open->viewers == 0 || now - open->changed_ms >= SAVE_QUIET_MS || now - open->first_change_ms >= SAVE_LATEST_MS;
+    if (open->saves_now || now - open->first_change_ms >= SAVE_LATEST_MS)
+        return true;
+    return now - open->changed_ms >= (open->viewers ? SAVE_QUIET_MS : SAVE_ALONE_MS) && document_busy(open->document) == 0;
 }
 
 /* What the time has brought for one document. */
@@ -307,20 +337,45 @@ static void look_after(struct documents *documents, struct open_document *open)
     struct su_err err;
     int64_t now = su_mono_ms(), version;
     su_lock(&open->lock);
-    bool is_late = open->keeper && document_busy(open->document) == 0 && open->viewers == 0 && now - open->active_ms > IDLE_MS;
+    bool is_late = open->keeper && document_busy(open->document) == 0 && open->viewers == 0 && now - open->active_ms > (int64_t)documents->config.idle_s * 1000;
     if (is_late)
         document_kernel_end(documents, open, KERNEL_NONE, "nobody used it for a long time");
-    if (open->told_is_late && now - open->told_ms >= STREAM_TOLD_EVERY_MS) {
-        open->told_is_late = false;
-        open->told_ms = now;
-        document_tell(open, document_outputs_delta(open->document, open->href, open->told_cell));
-    }
     document_kernel_ask_usage(documents, open, now);
-    bool saves = open->document && is_due(open, now) && (document_busy(open->document) == 0 || now - open->first_change_ms >= SAVE_LATEST_MS);
+    bool saves = open->document && is_due(open, now);
     su_unlock(&open->lock);
     document_fire(documents, open);
     if (saves && !documents_save(documents, open, &version, &err))
         su_log_error("document.save", &err, su_kv_text("notebook", open->name));
+    else if (!documents_tidy_row(documents, open, &err))
+        su_log_error("document.row", &err, su_kv_text("notebook", open->name));
+}
+
+/* Text that was gathered long enough is told. */
+static void flush_all(struct documents *documents)
+{
+    documents->flush_ms = 0;
+    for (struct open_document *open = next_of(documents, NULL); open; open = next_of(documents, open)) {
+        int64_t now = su_mono_ms();
+        su_lock(&open->lock);
+        uint64_t before = open->last;
+        if (open->document)
+            document_flush(open, now);
+        if (document_has_gathered(open))
+            documents->flush_ms = now + STREAM_GATHER_MS;
+        bool has_news = open->last > before;
+        su_unlock(&open->lock);
+        if (has_news)
+            document_fire(documents, open);
+    }
+}
+
+size_t documents_kernels(struct documents *documents)
+{
+    size_t count = 0;
+    SU_LOCKED(&documents->lock);
+    for (const struct open_document *open = documents->first; open; open = open->next)
+        count += open->watched_fd >= 0;
+    return count;
 }
 
 static void take_turn(struct documents *documents)
@@ -349,6 +404,9 @@ static void hear(struct documents *documents, int fd)
         return;
     su_lock(&open->lock);
     document_kernel_hear(documents, open);
+    if (document_has_gathered(open) && !documents->flush_ms)
+        documents->flush_ms = su_mono_ms() + STREAM_GATHER_MS;
+    documents->turns_now |= open->saves_now;
     su_unlock(&open->lock);
     document_fire(documents, open);
     documents_put_back(documents, open);
@@ -360,7 +418,8 @@ static void run(void *arg)
     struct epoll_event events[EVENTS_AT_ONCE];
     int64_t turn_at = su_mono_ms() + TURN_MS;
     while (!documents->is_closing) {
-        int64_t left = turn_at - su_mono_ms();
+        int64_t next_ms = documents->flush_ms && documents->flush_ms < turn_at ? documents->flush_ms : turn_at;
+        int64_t left = next_ms - su_mono_ms();
         int count = documents->count ? epoll_wait(documents->epoll_fd, events, EVENTS_AT_ONCE, left > 0 ? (int)left : 0)
                                      : epoll_wait(documents->epoll_fd, events, EVENTS_AT_ONCE, -1);
         for (int i = 0; i < count; i++) {
@@ -370,7 +429,10 @@ static void run(void *arg)
             else if (read(documents->wake_fd, &value, sizeof value) < 0 && errno != EAGAIN)
                 su_log(SU_LOG_ERROR, "documents.wake", su_kv_int("errno", errno));
         }
-        if (su_mono_ms() >= turn_at) {
+        if (documents->flush_ms && su_mono_ms() >= documents->flush_ms)
+            flush_all(documents);
+        if (documents->turns_now || su_mono_ms() >= turn_at) {
+            documents->turns_now = false;
             take_turn(documents);
             turn_at = su_mono_ms() + TURN_MS;
         }
@@ -378,10 +440,10 @@ static void run(void *arg)
 }
 
 bool documents_open(struct store *store, struct su_bus *bus, struct compute *compute, struct notebooks *notebooks,
-                    const struct run_tokens *tokens, struct documents **ret, struct su_err *err)
+                    const struct run_tokens *tokens, const struct documents_config *config, struct documents **ret, struct su_err *err)
 {
     struct documents *documents = su_alloc(sizeof *documents);
-    *documents = (struct documents){.store = store, .bus = bus, .compute = compute, .notebooks = notebooks, .tokens = *tokens};
+    *documents = (struct documents){.store = store, .bus = bus, .compute = compute, .notebooks = notebooks, .tokens = *tokens, .config = *config};
     su_lock_init(&documents->lock);
     documents->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     documents->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -22,14 +22,18 @@ struct open_document;
 extern const struct store_migration document_migrations[];
 
 enum {
-    DOCUMENTS_OPEN_MAX = 200,               /* at once, all tenants together */
     DOCUMENT_EDITS_MAX = 1000,              /* of one call */
     DOCUMENT_CODE_MAX = 1 << 20,            /* bytes of code that is to be completed or inspected */
 };
 
+struct documents_config {
+    uint64_t open, kernels;                 /* at the same time, all tenants together */
+    uint64_t idle_s;                        /* a kernel that nobody looks at and that runs nothing ends */
+};
+
 /* Finds what a server before this one left open. */
 bool documents_open(struct store *store, struct su_bus *bus, struct compute *compute, struct notebooks *notebooks,
-                    const struct run_tokens *tokens, struct documents **ret, struct su_err *err);
+                    const struct run_tokens *tokens, const struct documents_config *config, struct documents **ret, struct su_err *err);
 /* Lets go; kernels go on under their keepers. */
 void documents_close(struct documents *documents);
 

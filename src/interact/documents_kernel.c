@@ -3,6 +3,7 @@
  * A kernel belongs to one document and lives under its keeper (compute/kernel.h).  Everything here that takes an
  * open_document is called with its lock held, but for the functions of documents.h, which take it. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,7 +13,7 @@
 #include "base/log.h"
 #include "documents_private.h"
 
-enum { CONNECT_TRIES = 50, CONNECT_PAUSE_MS = 20, HEAR_AT_ONCE = 500, STOP_HEARING_MS = 50 };
+enum { CONNECT_TRIES = 50, CONNECT_PAUSE_MS = 20, HEAR_AT_ONCE = 500, EXECUTE_BYTES_MAX = 32 << 20 };
 static const uint64_t output_bytes_max = 4ULL << 30;   /* of one kernel, in all its life */
 static const int64_t token_lifetime_ms = 90LL * 24 * 3600 * 1000;
 
@@ -97,6 +98,8 @@ void document_kernel_end(struct documents *documents, struct open_document *open
             compute_kernel_forget(documents->compute, open->kernel);
         documents->tokens.end(documents->tokens.arg, open->tenant, open->kernel);
         *open->kernel = '\0';
+        open->row_is_old = open->has_row;
+        open->saves_now |= open->is_changed;
     }
     open->kernel_started_ms = open->memory_bytes = 0;
     if (open->document)
@@ -159,45 +162,112 @@ static void take_answer(struct open_document *open, const json_t *event)
             open->answers[i].content = json_incref(json_object_get(event, "content"));
 }
 
-/* A long stream is told by its size now and then; what else happens is told as it comes. */
-static bool is_long_stream(struct open_document *open, const json_t *delta)
-{
-    const char *cell = su_json_string(delta, "cell", "");
-    if (strcmp(su_json_string(json_object_get(delta, "message"), "type", ""), "stream") != 0 ||
-        document_stream_size(open->document, cell) <= STREAM_TOLD_MAX)
-        return false;
-    int64_t now = su_mono_ms();
-    bool is_other = strcmp(open->told_cell, cell) != 0;
-    if (!is_other && now - open->told_ms < STREAM_TOLD_EVERY_MS) {
-        open->told_is_late = true;
-        return true;
-    }
-    snprintf(open->told_cell, sizeof open->told_cell, "%s", cell);
-    open->told_ms = now;
-    open->told_is_late = false;
-    document_tell(open, document_outputs_delta(open->document, open->href, cell));
-    return true;
-}
-
-/* The end of a cell comes after all of its output. */
+/* The end of a cell, and what another cell puts out, come after all of its output. */
 static void tell_late(struct open_document *open)
 {
     if (!open->told_is_late)
         return;
+    int64_t begun = su_mono_ms();
     open->told_is_late = false;
     document_tell(open, document_outputs_delta(open->document, open->href, open->told_cell));
+    open->told_ms = su_mono_ms();
+    open->tell_again_ms = open->told_ms + STREAM_TOLD_EVERY_MS + 10 * (open->told_ms - begun);
+}
+
+/* A stream that grew long: its size, now and then. */
+static void tell_long_stream(struct open_document *open, const char *cell)
+{
+    if (strcmp(open->told_cell, cell) != 0) {
+        tell_late(open);
+        snprintf(open->told_cell, sizeof open->told_cell, "%s", cell);
+        open->tell_again_ms = 0;
+    }
+    open->gathered.text.len = 0; /* what was gathered of it is in what is told */
+    open->told_is_late = true;
+    if (su_mono_ms() >= open->tell_again_ms)
+        tell_late(open);
+}
+
+bool document_has_gathered(const struct open_document *open) { return open->gathered.text.len > 0 || open->told_is_late; }
+
+void document_flush(struct open_document *open, int64_t now)
+{
+    struct gathered *gathered = &open->gathered;
+    if (gathered->text.len && (now == 0 || now - gathered->since_ms >= STREAM_GATHER_MS)) {
+        json_t *text = json_stringn(gathered->text.ptr, gathered->text.len);
+        gathered->text.len = 0;
+        gathered->told_ms = su_mono_ms();
+        document_tell(open, json_pack("{s:s, s:s, s:{s:s, s:{s:s, s:o}}}", "type", "output", "cell", gathered->cell, "message", "type", "stream",
+                                      "content", "name", gathered->stream, "text", text));
+    }
+    if (now && now >= open->tell_again_ms)
+        tell_late(open);
+}
+
+/* The first text after a pause is told at once, what follows it together. */
+static void gather(struct open_document *open, json_t *delta)
+{
+    struct gathered *gathered = &open->gathered;
+    const json_t *content = json_object_get(json_object_get(delta, "message"), "content");
+    const json_t *text = json_object_get(content, "text");
+    const char *cell = su_json_string(delta, "cell", ""), *stream = su_json_string(content, "name", "stdout");
+    int64_t now = su_mono_ms();
+    bool is_other = strcmp(gathered->cell, cell) != 0 || strcmp(gathered->stream, stream) != 0;
+    if (gathered->text.len && (is_other || gathered->text.len + json_string_length(text) > STREAM_GATHER_MAX))
+        document_flush(open, 0);
+    if (is_other || now - gathered->told_ms >= STREAM_GATHER_MS || json_string_length(text) > STREAM_GATHER_MAX) {
+        snprintf(gathered->cell, sizeof gathered->cell, "%s", cell);
+        snprintf(gathered->stream, sizeof gathered->stream, "%s", stream);
+        document_tell(open, delta); /* with what was gathered before it */
+        gathered->told_ms = now;
+        return;
+    }
+    if (!gathered->text.len)
+        gathered->since_ms = now;
+    su_buf_add(&gathered->text, json_string_value(text), json_string_length(text));
+    json_decref(delta);
+}
+
+/* Takes the delta of a message; NULL: there is nothing to tell. */
+static void tell_message(struct open_document *open, json_t *delta)
+{
+    const char *cell = su_json_string(delta, "cell", "");
+    if (!delta)
+        return;
+    if (strcmp(su_json_string(json_object_get(delta, "message"), "type", ""), "stream") != 0) {
+        document_tell(open, delta);
+    } else if (document_stream_size(open->document, cell) > STREAM_TOLD_MAX) {
+        tell_long_stream(open, cell);
+        json_decref(delta);
+    } else {
+        gather(open, delta);
+    }
+}
+
+/* The cell's id, without the number of its execution. */
+static char *cell_id_of(const json_t *event)
+{
+    const char *execution = su_json_string(event, "cell", ""), *end = strrchr(execution, '#');
+    return su_strndup(execution, end ? (size_t)(end - execution) : strlen(execution));
+}
+
+static bool drops_queue(const struct open_document *open, const json_t *event)
+{
+    SU_AUTO_FREE char *cell = cell_id_of(event);
+    return !document_allows_error(open->document, cell);
 }
 
 static void take_cell_event(struct open_document *open, const json_t *event)
 {
     const char *name = su_json_string(event, "event", "");
-    json_t *delta = document_event(open->document, event);
-    if (!delta)
-        return;
-    document_changed(open);
-    open->active_ms = open->changed_ms;
-    if (strcmp(name, "message") == 0 && is_long_stream(open, delta)) {
-        json_decref(delta);
+    json_t *delta = document_event(open->document, open->href, event);
+    if (delta) {
+        document_changed(open);
+        open->has_new_outputs = true;
+    }
+    open->active_ms = su_mono_ms();
+    if (strcmp(name, "message") == 0) {
+        tell_message(open, delta);
         return;
     }
     if (strcmp(name, "cell_end") == 0) {
@@ -205,10 +275,10 @@ static void take_cell_event(struct open_document *open, const json_t *event)
         set_input(open, NULL);
     }
     document_tell(open, delta);
-    if (strcmp(name, "cell_end") == 0 && strcmp(su_json_string(event, "status", ""), "ok") != 0)
+    if (strcmp(name, "cell_end") == 0 && strcmp(su_json_string(event, "status", ""), "ok") != 0 && drops_queue(open, event))
         tell_all(open, document_abort(open->document, false));
     enum kernel_state state = document_busy(open->document) ? KERNEL_BUSY : KERNEL_IDLE;
-    if (strcmp(name, "message") != 0 && open->kernel_state != state)
+    if (open->kernel_state != state)
         set_state(open, state, NULL);
 }
 
@@ -218,11 +288,10 @@ static void take_end(struct documents *documents, struct open_document *open, co
     document_kernel_end(documents, open, KERNEL_DEAD, detail);
 }
 
-/* {"cell","prompt","password"}: the cell by its id, without the number of its execution. */
+/* {"cell","prompt","password"}. */
 static json_t *input_of(const json_t *event)
 {
-    const char *execution = su_json_string(event, "cell", ""), *end = strrchr(execution, '#');
-    SU_AUTO_FREE char *cell = su_strndup(execution, end ? (size_t)(end - execution) : strlen(execution));
+    SU_AUTO_FREE char *cell = cell_id_of(event);
     return json_pack("{s:s, s:s, s:b}", "cell", cell, "prompt", su_json_string(event, "prompt", ""), "password",
                      (int)su_json_bool(event, "password", false));
 }
@@ -297,30 +366,73 @@ static json_t *queue_cell(struct open_document *open, const char *id)
         return NULL;
     document_tell(open, document_cell_delta(open->document, id));
     document_tell(open, document_outputs_delta(open->document, open->href, id));
-    return json_pack("{s:s, s:O, s:b, s:b, s:b}", "cell", execution, "code", code, "allow_error", 0, "silent", 0, "stdin", 1);
+    return json_pack("{s:s, s:O, s:b, s:b, s:b}", "cell", execution, "code", code, "allow_error",
+                     (int)document_allows_error(open->document, id), "silent", 0, "stdin", 1);
+}
+
+/* A kernel runs, started when there was none.  Whatever an earlier one put out is stored before it is forgotten. */
+static bool be_ready(struct documents *documents, struct open_document *open, struct su_err *err)
+{
+    int64_t version;
+    su_lock(&open->lock);
+    bool is_ready = open->keeper, has_outputs = open->has_new_outputs;
+    su_unlock(&open->lock);
+    if (is_ready)
+        return true;
+    if (documents_kernels(documents) >= documents->config.kernels)
+        return su_fail_slug(err, "too-many-requests", "limits.live_kernels: %" PRIu64 " notebooks have kernels already: shut one down",
+                            documents->config.kernels);
+    if (has_outputs && !documents_save(documents, open, &version, err))
+        return su_prefix(err, "what the kernel before it put out");
+    su_lock(&open->order);
+    su_lock(&open->lock);
+    is_ready = ensure(documents, open, err);
+    su_unlock(&open->lock);
+    su_unlock(&open->order);
+    document_fire(documents, open);
+    return is_ready;
+}
+
+static bool cells_are_good(const json_t *cells, struct su_err *err)
+{
+    size_t i;
+    const json_t *cell;
+    json_array_foreach((json_t *)(uintptr_t)cells, i, cell)
+        if (!json_is_string(cell))
+            return su_fail_field(err, SU_INVALID, "/cells", "cells: must be the ids of cells");
+    return true;
+}
+
+/* With the lock held. */
+static bool queue_all(struct documents *documents, struct open_document *open, const json_t *cells, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *rows = json_array();
+    size_t i, bytes = 0;
+    const json_t *cell;
+    json_array_foreach((json_t *)(uintptr_t)cells, i, cell) {
+        json_t *row = bytes < EXECUTE_BYTES_MAX ? queue_cell(open, json_string_value(cell)) : NULL;
+        bytes += json_string_length(json_object_get(row, "code"));
+        if (row)
+            json_array_append_new(rows, row);
+    }
+    if (json_array_size(rows) == 0)
+        return true;
+    document_changed(open);
+    bool ok = bytes < EXECUTE_BYTES_MAX || su_fail(err, SU_LIMIT, "cells: at most %d MiB of code at once", EXECUTE_BYTES_MAX >> 20);
+    ok = ok && order(documents, open, json_pack("{s:s, s:O}", "op", "execute", "cells", rows), err);
+    if (ok)
+        set_state(open, KERNEL_BUSY, NULL);
+    else
+        tell_all(open, document_abort(open->document, false));
+    return ok;
 }
 
 bool documents_execute(struct documents *documents, struct open_document *open, const json_t *cells, struct su_err *err)
 {
+    if (!cells_are_good(cells, err) || !be_ready(documents, open, err))
+        return false;
     su_lock(&open->lock);
-    bool ok = ensure(documents, open, err);
-    json_t *rows = json_array();
-    size_t i;
-    json_t *cell;
-    if (ok) {
-        json_array_foreach(cells, i, cell) {
-            json_t *row = json_is_string(cell) ? queue_cell(open, json_string_value(cell)) : NULL;
-            if (row)
-                json_array_append_new(rows, row);
-        }
-    }
-    bool has_rows = json_array_size(rows) > 0;
-    if (has_rows) {
-        document_changed(open);
-        ok = order(documents, open, json_pack("{s:s, s:O}", "op", "execute", "cells", rows), err);
-        set_state(open, KERNEL_BUSY, NULL);
-    }
-    json_decref(rows);
+    bool ok = queue_all(documents, open, cells, err);
     open->active_ms = su_mono_ms();
     su_unlock(&open->lock);
     document_fire(documents, open);
@@ -328,23 +440,41 @@ bool documents_execute(struct documents *documents, struct open_document *open, 
     return ok;
 }
 
+/* The kernel ends, everything it put out stored before. */
+static bool end_kernel(struct documents *documents, struct open_document *open, enum kernel_state state, struct su_err *err)
+{
+    int64_t version;
+    su_lock(&open->lock);
+    bool has_outputs = open->has_new_outputs;
+    su_unlock(&open->lock);
+    if (has_outputs && !documents_save(documents, open, &version, err))
+        return false;
+    su_lock(&open->lock);
+    document_kernel_end(documents, open, state, NULL);
+    su_unlock(&open->lock);
+    document_fire(documents, open);
+    return state != KERNEL_NONE || documents_tidy_row(documents, open, err);
+}
+
+static bool interrupt(struct documents *documents, struct open_document *open, struct su_err *err)
+{
+    SU_LOCKED(&open->lock);
+    return order(documents, open, json_pack("{s:s}", "op", "interrupt"), err);
+}
+
 bool documents_kernel(struct documents *documents, struct open_document *open, const char *action, struct su_err *err)
 {
-    bool ok = true;
-    su_lock(&open->lock);
-    if (strcmp(action, "start") == 0) {
-        ok = ensure(documents, open, err);
-    } else if (strcmp(action, "interrupt") == 0) {
-        ok = order(documents, open, json_pack("{s:s}", "op", "interrupt"), err);
-    } else if (strcmp(action, "restart") == 0) {
-        document_kernel_end(documents, open, KERNEL_RESTARTING, NULL);
-        ok = ensure(documents, open, err);
-    } else if (strcmp(action, "shutdown") == 0) {
-        document_kernel_end(documents, open, KERNEL_NONE, NULL);
-    } else {
-        ok = su_fail_field(err, SU_INVALID, "/action", "action: must be start, interrupt, restart or shutdown, was \"%.32s\"", action);
-    }
-    su_unlock(&open->lock);
+    bool ok;
+    if (strcmp(action, "start") == 0)
+        ok = be_ready(documents, open, err);
+    else if (strcmp(action, "interrupt") == 0)
+        ok = interrupt(documents, open, err);
+    else if (strcmp(action, "restart") == 0)
+        ok = end_kernel(documents, open, KERNEL_RESTARTING, err) && be_ready(documents, open, err);
+    else if (strcmp(action, "shutdown") == 0)
+        ok = end_kernel(documents, open, KERNEL_NONE, err);
+    else
+        return su_fail_field(err, SU_INVALID, "/action", "action: must be start, interrupt, restart or shutdown, was \"%.32s\"", action);
     document_fire(documents, open);
     documents_wake(documents);
     return ok;

@@ -54,16 +54,10 @@ bool notebooks_put(struct notebooks *notebooks, const struct object_put *put, st
                    char ret_etag[static OBJECT_ETAG_SIZE], bool *ret_is_new, struct su_err *err)
 {
     SU_AUTO_JSON json_t *notebook = NULL;
-    return notebook_parse(text, &notebook, err) && notebooks_put_json(notebooks, put, notebook, ret_info, ret_etag, ret_is_new, err);
-}
-
-bool notebooks_put_json(struct notebooks *notebooks, const struct object_put *put, const json_t *notebook, json_t **ret_info,
-                        char ret_etag[static OBJECT_ETAG_SIZE], bool *ret_is_new, struct su_err *err)
-{
+    if (!notebook_parse(text, &notebook, err))
+        return false;
     size_t len = 0;
     SU_AUTO_FREE char *canonical = notebook_text(notebook, &len);
-    if (len > NOTEBOOK_BYTES_MAX)
-        return su_fail(err, SU_LIMIT, "notebook: %zu bytes, the limit is %d", len, NOTEBOOK_BYTES_MAX);
     SU_AUTO_JSON json_t *summary = summary_of(notebook);
     struct object_put ours = *put;
     ours.key.kind = OBJECT_NOTEBOOK;

@@ -548,6 +548,8 @@ void recorder_output(const struct recorder *r, size_t cell, size_t index, struct
 
 size_t recorder_output_size(const struct recorder *r, size_t cell, size_t index) { return r->cells[cell].outputs[index].text.len; }
 
+bool recorder_shows(const struct recorder *r, const char *display_id) { return display_find(r, display_id) != NULL; }
+
 static void write_cell(struct su_buf *out, const struct cell *cell)
 {
     struct outputs_cell head = {cell->id,    cell->index,      status_names[cell->status],
@@ -579,15 +581,21 @@ void recorder_outputs(const struct recorder *r, struct su_buf *out)
 
 /* ---- the end ---- */
 
+static json_t *stream_json(const struct output *output)
+{
+    struct su_str text = su_buf_str(&output->text);
+    json_t *value = output->has_return ? NULL : json_stringn(text.ptr, text.len);
+    if (output->has_return) {
+        SU_AUTO_FREE char *with_return = su_format("%s\r", text.ptr);
+        value = json_string(with_return);
+    }
+    return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text", value ? value : json_string(""));
+}
+
 static json_t *output_json(const struct output *output)
 {
     switch (output->kind) {
-    case OUTPUT_STREAM: {
-        struct su_str text = su_buf_str(&output->text);
-        json_t *value = json_stringn(text.ptr, text.len);
-        return json_pack("{s:s, s:s, s:o}", "output_type", "stream", "name", output->stream, "text",
-                         value ? value : json_string(""));
-    }
+    case OUTPUT_STREAM: return stream_json(output);
     case OUTPUT_ERROR: return json_incref(output->error);
     case OUTPUT_RESULT:
         return json_pack("{s:s, s:O, s:O, s:I}", "output_type", "execute_result", "data", output->display->data,
@@ -599,12 +607,7 @@ static json_t *output_json(const struct output *output)
                      output->display->metadata);
 }
 
-json_t *recorder_output_json(const struct recorder *r, size_t cell, size_t index)
-{
-    const struct output *output = &r->cells[cell].outputs[index];
-    SU_AUTO_JSON json_t *shared = output_json(output);
-    return output->kind == OUTPUT_STREAM ? su_take(shared) : json_deep_copy(shared);
-}
+json_t *recorder_output_value(const struct recorder *r, size_t cell, size_t index) { return output_json(&r->cells[cell].outputs[index]); }
 
 static void write_timing(const struct cell *cell, json_t *metadata)
 {
@@ -632,11 +635,8 @@ static void finish_cell(struct cell *cell)
 {
     json_t *outputs = json_object_get(cell->json, "outputs");
     for (size_t i = 0; i < cell->n_outputs; i++) {
-        struct output *output = &cell->outputs[i];
-        if (output->kind == OUTPUT_STREAM && output->has_return)
-            su_buf_addc(&output->text, '\r');
-        json_array_append_new(outputs, output_json(output));
-        su_buf_done(&output->text); /* not all of it twice */
+        json_array_append_new(outputs, output_json(&cell->outputs[i]));
+        su_buf_done(&cell->outputs[i].text);
     }
     if (cell->count > 0)
         json_object_set_new(cell->json, "execution_count", json_integer(cell->count));

@@ -57,9 +57,11 @@ void recorder_outputs(const struct recorder *recorder, struct su_buf *out);
  * the bytes of a stream's text (0 for other outputs). */
 size_t recorder_output_count(const struct recorder *recorder, size_t cell);
 void recorder_output(const struct recorder *recorder, size_t cell, size_t index, struct su_buf *out);
-/* One as it is stored: a copy (new reference). */
-json_t *recorder_output_json(const struct recorder *recorder, size_t cell, size_t index);
 size_t recorder_output_size(const struct recorder *recorder, size_t cell, size_t index);
+/* The same as a value (new reference), as notebooks store it. */
+json_t *recorder_output_value(const struct recorder *recorder, size_t cell, size_t index);
+/* Was something shown by that display_id (NULL: none)? */
+bool recorder_shows(const struct recorder *recorder, const char *display_id);
 /* The executed notebook (new reference).  Moves what was recorded into it: call once, at the end. */
 json_t *recorder_finish(struct recorder *recorder);
 

@@ -212,3 +212,27 @@ def test_uploads_without_their_bytes_are_forgotten_at_the_start(server: Server) 
     server.start()
     assert server.requests.get(f"/v1/uploads/{upload}").status_code == 404
     assert files(server) == []
+
+
+def test_a_full_disk_is_told_and_the_upload_goes_on_when_there_is_room(small_disk: Path, start_server: Any) -> None:
+    folder = small_disk / "s"
+    folder.mkdir()
+    server = start_server(folder=folder)
+    content = os.urandom(6 * MIB)
+    upload = begin(server, "later", len(content))
+    assert piece(server, upload, 0, content[: 2 * MIB]).status_code == 204
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        try:
+            while True:
+                file.write(os.urandom(MIB // 4))
+                file.flush()
+        except OSError:
+            pass
+    refused = piece(server, upload, 2 * MIB, content[2 * MIB :])
+    assert refused.status_code == 507 and refused.json()["type"] == "/problems/insufficient-storage", refused.text
+    filler.unlink()
+    offset = offset_of(server, upload)
+    assert 2 * MIB <= offset < 6 * MIB
+    assert piece(server, upload, offset, content[offset:]).status_code == 201
+    assert server.requests.get("/v1/objects/later").content == content

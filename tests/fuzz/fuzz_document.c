@@ -32,7 +32,7 @@ static void tell(struct document *document, struct su_str line)
         enum document_verdict verdict = document_edit(document, value, su_json_bool(value, "forced", false), &told, &err);
         FUZZ_HOLDS((verdict == DOCUMENT_APPLIED || verdict == DOCUMENT_CONFLICT) == (told != NULL));
     } else {
-        told = document_event(document, value);
+        told = document_event(document, "/here", value);
     }
 }
 
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     document_snapshot(document, "/here", &out);
     su_buf_addc(&out, '}');
     struct su_err err = {0};
-    SU_AUTO_JSON json_t *snapshot = NULL, *stored = document_notebook(document), *aborted = document_abort(document, true);
+    SU_AUTO_JSON json_t *snapshot = NULL, *stored = document_notebook(document, SIZE_MAX), *aborted = document_abort(document, true);
     FUZZ_HOLDS(su_json_parse_deep(su_buf_str(&out), "snapshot", 2000, &snapshot, &err));
     FUZZ_HOLDS(notebook_check(stored, &err));
     FUZZ_HOLDS(document_busy(document) == 0 && json_is_array(aborted));

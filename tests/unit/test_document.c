@@ -36,7 +36,7 @@ static json_t *source(const char *cell, const char *text, int revision)
 /* The ids of the cells, in order. */
 static void check_order(const struct document *document, const char *expected)
 {
-    SU_AUTO_JSON json_t *notebook = document_notebook(document);
+    SU_AUTO_JSON json_t *notebook = document_notebook(document, SIZE_MAX);
     SU_AUTO_BUF struct su_buf ids = SU_BUF(100);
     size_t i;
     json_t *cell;
@@ -96,7 +96,7 @@ static json_t *event(const char *name, const char *cell, const char *more, json_
 
 static void hear(struct document *document, json_t *value)
 {
-    SU_AUTO_JSON json_t *mine = value, *delta = document_event(document, mine);
+    SU_AUTO_JSON json_t *mine = value, *delta = document_event(document, "/here", mine);
 }
 
 static void run(struct document *document, const char *cell, const char *execution)

@@ -57,6 +57,12 @@ def open_book(page: Page, server: Any, name: str, cells: Iterable[Any]) -> None:
     page.wait_for_selector(".outputs, .out-markdown")
 
 
+def walk(page: Page) -> None:
+    """Reads the page from its beginning to its end: what is only made when it comes into sight is made."""
+    page.evaluate("async () => { for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {"
+                  " scrollTo(0, y); await new Promise((done) => setTimeout(done, 100)) } }")
+
+
 TABLE = """<div><style scoped>
     .dataframe tbody tr th:only-of-type { vertical-align: middle; }
     .dataframe tbody tr th { vertical-align: top; }

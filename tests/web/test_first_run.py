@@ -72,6 +72,7 @@ def test_from_a_dropped_file_to_a_followed_stream_by_mouse(open_page: Callable[.
     see_what_came(page, server, STREAM)
     count.tell("mouse")
     screens(page, "first-run-followed")
+    page.close()  # before the server that its sockets are to
 
 
 @pytest.mark.server("--warm", "2")
@@ -101,3 +102,4 @@ def test_from_the_sample_data_to_a_followed_stream_by_keyboard(open_page: Callab
     press("Follow it")
     see_what_came(page, server, "nfl/denver-baltimore-2013-week1-live")
     count.tell("keyboard")
+    page.close()  # before the server that its sockets are to

@@ -39,24 +39,32 @@ export interface Run {
 
 export const isOver = (run: Run): boolean => !["queued", "starting", "running"].includes(run.state);
 
-export interface StreamSource { state: string; step?: string | null; message?: string | null; next_try_at?: string | null }
+export interface SchemaField { name: string; kind: string; since: number }
+
+/** The state of what brings a stream's messages, in its own words. */
+export interface StreamSource {
+  state: string; message?: string | null; hint?: string | null; step?: string | null; since?: string; next_try_at?: string | null;
+  server?: {product: string; version: string}; queue?: {messages: number; consumers: number};
+}
+
+export interface StreamDefinition {
+  source: {kind: string; [more: string]: unknown}; format: string; delay: string; skew: string; idle: string; paused: boolean; description: string;
+  retention: {age: string; bytes: number; messages: number}; limits: {message_bytes: number; messages_per_s: number};
+  time?: {field: string; format?: string; missing?: string}; key?: string;
+}
 
 export interface StreamInfo {
-  name: string;
-  definition: {
-    source: {kind: string; [more: string]: unknown}; format: string; delay: string; skew: string; idle: string; paused: boolean; description: string;
-    retention: {age: string; bytes: number; messages: number}; limits: {message_bytes: number; messages_per_s: number};
-    time?: {field: string}; key?: string;
-  };
-  version: number; created_at: string; created_by: string; offsets: {first: number; next: number};
+  name: string; definition: StreamDefinition; version: number; created_at: string; created_by: string; offsets: {first: number; next: number};
   time: {low: string | null; high: string | null}; messages: number; dead_letters: number;
-  stored: {head_bytes: number; sealed_bytes: number}; schema: {version: number; fields: {name: string; kind: string}[]};
+  stored: {head_bytes: number; sealed_bytes: number}; schema: {version: number; fields: SchemaField[]};
   rates: {messages_per_s: number; bytes_per_s: number}; source: StreamSource; state: string;
 }
 
-export interface Message { offset: number; time: string; arrival: string; key: string | null; id: string | null; headers: unknown; body: unknown }
+export interface Message {
+  offset: number; time: string; arrival: string; key: string | null; id: string | null; headers: Record<string, unknown> | null; body: unknown;
+}
 
 export interface Consumer {
-  name: string; every: string; from: string; position: {offset: number; window_start: string | null}; lag: {messages: number; seconds: number | null};
-  iterations: number; late: number; claimed_at: string | null; claimed_by: string | null;
+  name: string; every: string; slide: string | null; from: string; position: {offset: number; window_start: string | null};
+  lag: {messages: number; seconds: number | null}; iterations: number; late: number; claimed_at: string | null; claimed_by: string | null;
 }

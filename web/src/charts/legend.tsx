@@ -8,7 +8,7 @@ export function Legend({names, hidden, change}: {names: string[]; hidden: Readon
     change(next);
   };
   return (
-    <ul class="keys" aria-label="Lines">
+    <ul class="line-keys" aria-label="Lines">
       {names.map((name, at) => (
         <li key={name}>
           <button type="button" class="quiet" aria-pressed={!hidden.has(name)} title={`${hidden.has(name) ? "Show" : "Hide"} ${name}`}

@@ -83,7 +83,8 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
 
   useEffect(() => {
     setProblem(null);
-    const points = Math.min(2000, Math.max(100, Math.round(box.current?.clientWidth || 600)));
+    // A bucket is two to four pixels wide: at most three values in two columns.
+    const points = Math.min(1500, Math.max(100, Math.round((box.current?.clientWidth || 1000) / 2)));
     const path = `/v1/streams/${inPath(stream)}/series?${query}&points=${points}`;
     let isOver = false;
     const stop = openSocket(() => path, (text) => {
@@ -140,10 +141,11 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       isSeen = entries.at(-1)?.isIntersecting ?? true;
       if (isSeen) wake();
     });
-    const themed = new MutationObserver(() => {
+    const recolour = (): void => {
       state.current.isDirty = true;
       wake();
-    });
+    };
+    const themed = new MutationObserver(recolour), scheme = matchMedia("(prefers-color-scheme: dark)");
     void import("./plot").then((module) => {
       if (isOver) return;
       plot = new module.Plot(element, (from, to) => zoom({from, to: Math.max(to, from + 10)}));
@@ -151,6 +153,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       wake();
       sizes.observe(element);
       sight.observe(element);
+      scheme.addEventListener("change", recolour);
       themed.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]});
     });
     return () => {
@@ -160,6 +163,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       sizes.disconnect();
       sight.disconnect();
       themed.disconnect();
+      scheme.removeEventListener("change", recolour);
       plot?.done();
       state.current.wake = () => undefined;
     };
@@ -232,7 +236,7 @@ export function LiveChart({stream, fields: wanted, by = null, range = "1m", onRa
       {series.answer === null && !problem && <Loading what="Reading the stream" />}
       {isEmpty && <p class="soft">No numbers in this range yet.</p>}
       {asTable
-        ? <SeriesTable label={label} series={series} key={tick} />
+        ? <SeriesTable label={label} series={series} />
         : <div ref={box} class="plot" role="img" aria-label={`${label}: ${words}`} hidden={isEmpty} />}
       {series.lines.length > 1 && <Legend names={series.lines.map((line) => line.name)} hidden={hidden} change={hide} />}
       <p class="small soft summary">{isPaused ? "Paused. " : ""}{isEmpty ? "" : words}{series.answer && series.answer.keys_left_out > 0

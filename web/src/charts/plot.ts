@@ -15,6 +15,15 @@ const HEIGHT = 280;
 const DASHES: number[][] = [[], [7, 4], [2, 3]];
 export const COLOURS = 6;
 
+const DAY = "\n{YYYY}-{MM}-{DD}", MINUTE = "{HH}:{mm}", SECOND = "{HH}:{mm}:{ss}";
+/** Least distance of ticks in seconds, their text, and what is added when the year, day, hour, minute or second is another. */
+const TIMES: (string | number | null)[][] = [
+  [86400 * 365, "{YYYY}", null, null, null, null, null, null, 1], [86400 * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+  [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1], [3600, MINUTE, DAY, null, DAY, null, null, null, 1],
+  [60, MINUTE, DAY, null, DAY, null, null, null, 1], [1, SECOND, DAY, null, DAY, null, null, null, 1],
+  [0.001, ":{ss}.{fff}", `\n{YYYY}-{MM}-{DD} ${MINUTE}`, null, `\n{YYYY}-{MM}-{DD} ${MINUTE}`, null, `\n${MINUTE}`, null, 1],
+];
+
 const colour = (element: Element, name: string): string => {
   // light-dark() is only worked out for real properties.
   const probe = document.createElement("i");
@@ -76,7 +85,8 @@ export class Plot {
     });
     return {
       width: Math.max(200, this.element.clientWidth), height: HEIGHT, series, bands, pxAlign: 0, legend: {show: false},
-      axes: [axis, {...axis, size: 58}], scales: {x: {time: true, range: (_plot, low, high) => this.range ?? [low, high]}},
+      axes: [{...axis, values: TIMES as uPlot.Axis.Values, space: 86}, {...axis, size: 58}],
+      scales: {x: {time: true, range: (_plot, low, high) => this.range ?? [low, high]}},
       cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 7}},
       hooks: {setSelect: [(plot) => this.selected(plot)]},
     };

@@ -86,7 +86,7 @@ export class AnsiWriter {
 function paint(span: HTMLElement, side: "fg" | "bg", colour: string): void {
   if (!colour) return;
   if (!colour.startsWith("rgb")) span.classList.add(`ansi-${side}-${colour}`);
-  else if (side === "fg") span.style.color = colour;
+  else if (side === "fg") span.style.color = readable(colour);
   else span.style.backgroundColor = colour;
 }
 
@@ -117,4 +117,9 @@ function line(text: string): string {
 /** The text without any control sequence: to be copied. */
 export function withoutAnsi(text: string): string {
   return overwritten(text).replace(SEQUENCE, "").replace(OTHER_CONTROLS, "");
+}
+
+/** A program's own colour, as light or dark as the page's background asks for. */
+function readable(colour: string): string {
+  return `light-dark(oklch(from ${colour} min(l, .46) c h), oklch(from ${colour} max(l, .78) c h))`;
 }

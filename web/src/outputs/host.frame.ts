@@ -66,9 +66,11 @@ async function plotly(figure: {data?: unknown[]; layout?: Record<string, unknown
   const unknown = [...new Set((library.validate(figure.data ?? [], {}) ?? [])
     .filter((fault) => fault.code === "value" && fault.container === "data" && String(fault.path).endsWith("type")).map((fault) => fault.msg))];
   if (unknown.length > 0) throw new Error("Charts of this kind are not among those that Suricate draws (lines, points, bars, areas, pies).");
-  const layout: Record<string, unknown> = {height: 420, ...figure.layout, autosize: true};
-  if (typeof layout["width"] === "number" && layout["width"] > innerWidth) delete layout["width"];
+  const {width, height, ...rest} = figure.layout ?? {};
+  const isNarrow = typeof width === "number" && width <= innerWidth;
+  const layout: Record<string, unknown> = isNarrow ? {...rest, width, height} : {...rest, autosize: true};
   place.classList.add("paper");
+  place.style.height = `${typeof height === "number" && height > 0 ? Math.min(2000, height) : 420}px`;
   await library.newPlot(place, figure.data ?? [], layout, {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "sendDataToCloud"]});
 }
 

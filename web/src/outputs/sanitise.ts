@@ -15,6 +15,7 @@ const NO_CONTENTS = ("script style template noscript iframe object svg math titl
 
 /** Attributes that may go without anything being missed. */
 const QUIET = /^(class|id|border|cellpadding|cellspacing|valign|nowrap|name|role|tabindex|aria-.*|data-.*|target|rel|headers|type)$/;
+const LOOKS = ["href", "src", "srcset", "bgcolor", "color", "face", "size", "width", "height"];
 const QUIET_STYLE = /^(text-align|vertical-align|font-(weight|style|size)|white-space|margin|padding|(max-)?width|border|overflow)(-[a-z]+)*$/;
 /** REMOVE is what DOMPurify itself puts in front (FORCE_BODY). */
 const QUIET_TAGS = ["HTML", "HEAD", "BODY", "TITLE", "REMOVE"];
@@ -98,8 +99,9 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 function isMissed(removed: (typeof purify.removed)[number]): boolean {
   if ("attribute" in removed && removed.attribute) {
     const {name, value} = removed.attribute as Attr;
-    if (name === "style" || name === RENAMED) return !value.split(";").every((one) => !one.trim() || QUIET_STYLE.test(one.split(":")[0]?.trim() ?? ""));
-    return name.startsWith("on") || !QUIET.test(name) && !["href", "src", "srcset", "bgcolor", "color", "face", "size", "width", "height"].includes(name);
+    const isQuiet = (one: string): boolean => !one.trim() || QUIET_STYLE.test(one.split(":")[0]?.trim() ?? "");
+    if (name === "style" || name === RENAMED.style) return !value.split(";").every(isQuiet);
+    return name.startsWith("on") || name.startsWith(RENAMED.handler) || (!QUIET.test(name) && !LOOKS.includes(name));
   }
   const element = (removed as {element?: Node}).element;
   if (!element || element.nodeType !== Node.ELEMENT_NODE) return false;

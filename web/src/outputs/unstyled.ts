@@ -1,15 +1,16 @@
-/** Markup whose style attributes have another name and whose style sheets are gone, so that reading it makes the browser's content security policy say nothing.
- * Nothing relies on it for safety: what is left of styles is taken away where markup is sanitised. */
+/** Markup whose style attributes and event handlers have another name and whose style sheets are gone, so that the browser's
+ * content security policy says nothing when it is read. Nothing relies on it for safety: sanitising takes away what is left. */
 
 const TAG = /<[a-zA-Z][^\s/>]*(?:"[^"]*"|'[^']*'|[^"'>])*>/g;
-const STYLE = /("[^"]*"|'[^']*')|([\s/"'])style(?=\s*=)/gi;
+const ACTING = /("[^"]*"|'[^']*')|([\s/"'])(style|on[a-z]+)(?=\s*=)/gi;
 
-export const RENAMED = "data-style";
+export const RENAMED = {style: "data-style", handler: "data-on"};
 
 export function unstyled(markup: string): string {
-  if (!/style\s*=/i.test(markup)) return markup;
-  const renamed = (found: string, quoted: string | undefined, before: string): string => (quoted === undefined ? `${before}${RENAMED}` : found);
-  return markup.replace(TAG, (tag) => tag.replace(STYLE, renamed));
+  if (!/(style|on[a-z]+)\s*=/i.test(markup)) return markup;
+  const renamed = (found: string, quoted: string | undefined, before: string, name: string): string =>
+    (quoted === undefined ? `${before}data-${name.toLowerCase()}` : found);
+  return markup.replace(TAG, (tag) => tag.replace(ACTING, renamed));
 }
 
 const SHEET = /<style\b[^>]*>([\s\S]*?)<\/style\s*>/gi;

@@ -6,7 +6,7 @@ import {may} from "../api/session";
 import {isTyping} from "../shell/keys";
 import {bytes, plural} from "../text";
 import {Progress} from "../ui";
-import {again, cancel, dismissFinished, upload, uploads, type Upload} from "./queue";
+import {again, cancel, dismissFinished, forgetDone, upload, uploads, type Upload} from "./queue";
 import {tableEnding} from "./table-text";
 import "./upload.css";
 
@@ -56,6 +56,7 @@ function paste(event: ClipboardEvent): void {
 export function Uploads() {
   const [isOver, over] = useState(false);
   const depth = useRef(0);
+  useEffect(forgetDone, [address.value.path]);
   useEffect(() => {
     const enter = (event: DragEvent): void => {
       if (!hasFiles(event)) return;

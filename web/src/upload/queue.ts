@@ -79,6 +79,11 @@ export function dismissFinished(): void {
   uploads.value = uploads.value.filter((one) => !isOver(one));
 }
 
+/** What is stored was seen; it need not stay in the corner. */
+export function forgetDone(): void {
+  if (uploads.value.some((one) => one.state === "done")) uploads.value = uploads.value.filter((one) => one.state !== "done");
+}
+
 function pump(): void {
   const busy = uploads.value.filter((one) => one.state === "sending" || one.state === "paused").length;
   for (const one of uploads.value.filter((each) => each.state === "waiting").slice(0, Math.max(0, PARALLEL - busy))) {
@@ -96,6 +101,7 @@ async function run(job: Job, one: Upload): Promise<void> {
     announce(`${one.name} is stored`);
     jobs.delete(job.key);
     if (job.isSole && !document.querySelector("dialog[open]")) navigate(one.href);
+    if (location.pathname === one.href) forgetDone();
   } catch (error) {
     if (job.stop.signal.aborted) return;
     const why = error instanceof Problem ? [error.message, error.hint].filter(Boolean).join(". ") : "The file can't be read any more";

@@ -29,7 +29,7 @@ export function PreviewTable({preview}: {preview: Preview}) {
 export const isNumber = (type: string): boolean => type === "integer" || type === "float" || type === "number";
 
 function Cell({value, type}: {value: Value; type: string}) {
-  if (value === null) return <td class="none">none</td>;
+  if (value === null) return <td class={`none ${isNumber(type) ? "number" : ""}`}>none</td>;
   const text = typeof value === "object" ? JSON.stringify(value) : String(value);
   return <td class={isNumber(type) ? "number" : ""} title={text.length > 40 ? text : undefined}>{text}</td>;
 }

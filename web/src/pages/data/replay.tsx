@@ -3,11 +3,12 @@ import {useState} from "preact/hooks";
 import {inPath, post, Problem} from "../../api/client";
 import {navigate} from "../../router";
 import {ProblemBox} from "../../ui";
+import {streamOf} from "../recipes/stream-name";
 
 export function ReplayButton({object, isPrimary = false}: {object: string; isPrimary?: boolean}) {
   const [problem, fail] = useState<Problem | null>(null);
   const [isBusy, busy] = useState(false);
-  const stream = streamName(object);
+  const stream = streamOf(object);
   const start = (): void => {
     busy(true);
     post("/v1/replays", {object, stream}).then(() => navigate(`/data/streams/${inPath(stream)}`), (error: Problem) => {
@@ -23,6 +24,3 @@ export function ReplayButton({object, isPrimary = false}: {object: string; isPri
     </div>
   );
 }
-
-/** "nfl/week1.csv" → "nfl/week1-live" */
-export const streamName = (object: string): string => `${object.replace(/\.[a-z0-9]+(\.gz|\.zst)?$/i, "").replace(/[^A-Za-z0-9_./-]+/g, "-")}-live`;

@@ -1,56 +1,49 @@
-/** A stream's definition: what is kept for how long, pausing, deleting; all of it as JSON. */
+/** A stream's definition, to be changed; and its end. */
 import {useState} from "preact/hooks";
-import {inPath, Problem, put, remove} from "../../api/client";
-import type {StreamInfo} from "../../api/types";
+import {Problem, put, remove} from "../../api/client";
+import {may} from "../../api/session";
 import {navigate} from "../../router";
-import {Dialog, ProblemBox} from "../../ui";
-import {PushSnippets} from "./snippets";
+import {announce, Dialog, ProblemBox} from "../../ui";
+import {DefinitionForm} from "./definition-form";
+import {draftOf} from "./draft";
+import {streamPath, type StreamInfo} from "./stream-model";
 
-export function SettingsTab({stream, changed}: {stream: StreamInfo; changed: () => void}) {
-  const [text, write] = useState(() => JSON.stringify(stream.definition, null, 2));
-  const [problem, fail] = useState<Problem | null>(null);
+export function Settings({info, changed}: {info: StreamInfo; changed: () => void}) {
   const [isRemoving, removing] = useState(false);
-  const path = `/v1/streams/${inPath(stream.name)}`;
-  const store = (definition: unknown): void => void put(path, definition).then(() => (fail(null), changed()), fail);
-  const save = (event: SubmitEvent): void => {
-    event.preventDefault();
-    try {
-      store(JSON.parse(text));
-    } catch (error) {
-      fail(new Problem(400, "invalid", "This is not JSON", String(error), null, null, {}));
-    }
+  const [isSaved, saved] = useState(false);
+  const store = async (_name: string, definition: Record<string, unknown>): Promise<void> => {
+    saved(false);
+    await put(streamPath(info.name), definition);
+    saved(true);
+    announce("Saved");
+    changed();
   };
+  if (!may("streams:write")) return <p class="soft">You may read this stream, not change it.</p>;
   return (
     <>
-      <section class="card pad section">
-        <div class="bar apart">
-          <h2>Definition</h2>
-          <button onClick={() => store({...stream.definition, paused: !stream.definition.paused})}>
-            {stream.definition.paused ? "Take messages again" : "Pause it"}
-          </button>
-        </div>
-        <form class="section" onSubmit={save}>
-          {problem && <ProblemBox problem={problem} />}
-          <label class="field">As JSON; what is left out has its default
-            <textarea rows={16} value={text} spellcheck={false} onInput={(event) => write(event.currentTarget.value)} />
-          </label>
-          <div class="bar">
-            <button class="primary">Save</button>
-            <button type="button" class="danger" onClick={() => removing(true)}>Delete the stream</button>
-          </div>
-        </form>
-      </section>
-      {stream.definition.source.kind === "push" && <PushSnippets name={stream.name} />}
-      {isRemoving && (
-        <Dialog title="Delete the stream?" close={() => removing(false)}>
-          <p>All messages of <b>{stream.name}</b> are deleted. This can't be undone.</p>
-          {problem && <ProblemBox problem={problem} />}
-          <div class="bar">
-            <button class="danger" onClick={() => void remove(path).then(() => navigate("/data/streams"), fail)}>Delete it</button>
-            <button onClick={() => removing(false)} autofocus>Keep it</button>
-          </div>
-        </Dialog>
-      )}
+      <DefinitionForm key={info.created_at} initial={draftOf(info.name, info.definition)} isNew={false} label="Save" store={store}>
+        {isSaved && <span class="soft">Saved.</span>}
+        <span class="grow" />
+        <button type="button" class="quiet danger" onClick={() => removing(true)}>Delete the stream</button>
+      </DefinitionForm>
+      {isRemoving && <Remove info={info} close={() => removing(false)} />}
     </>
+  );
+}
+
+function Remove({info, close}: {info: StreamInfo; close: () => void}) {
+  const [problem, fail] = useState<Problem | null>(null);
+  const go = (force: boolean): void => void remove(streamPath(info.name) + (force ? "?force=true" : "")).then(() => navigate("/data/streams"), fail);
+  return (
+    <Dialog title="Delete the stream?" close={close}>
+      <p>All {info.messages.toLocaleString("en")} messages of <b><bdi>{info.name}</bdi></b> are deleted, for good.</p>
+      {problem && <ProblemBox problem={problem} />}
+      <div class="bar">
+        {problem?.status === 409
+          ? <button class="danger" onClick={() => go(true)}>Delete it all the same</button>
+          : <button class="danger" onClick={() => go(false)}>Delete it</button>}
+        <button onClick={close} autofocus>Keep it</button>
+      </div>
+    </Dialog>
   );
 }

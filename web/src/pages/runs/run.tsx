@@ -77,6 +77,10 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
     const made = await post<Run>(`/v1/runs/${run.id}/replay`);
     navigate(`/runs/${made.id}`);
   };
+  const download = async (): Promise<void> => {
+    const {downloadHtml} = await import("../../export/html");
+    await downloadHtml(await api(`/v1/runs/${run.id}/notebook`), titleOf(run));
+  };
   const isOver = !isUnderWay(run);
   return (
     <div class="bar">
@@ -88,6 +92,7 @@ function Actions({run, refresh, fail}: {run: Run; refresh: () => void; fail: (pr
       <a class="button" href={`/runs/compare?a=${run.id}`}>Compare …</a>
       {may("runs:write") && <button onClick={() => open("publish")}>Publish …</button>}
       {isOver && run.started_at && <a class="button" href={`/v1/runs/${run.id}/notebook`} download={`${titleOf(run)}.ipynb`}>Download .ipynb</a>}
+      {isOver && run.started_at && <button onClick={() => attempt(download())}>Download HTML</button>}
       {dialog === "again" && <RunAgain run={run} close={() => open(null)} />}
       {dialog === "publish" && <Publish run={run.id} title={titleOf(run)} close={() => open(null)} />}
     </div>
