@@ -51,6 +51,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+#: What the browser itself says of a server that is away or refuses.
+FINE = ("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED")
+
+
 class Watch:
     """What must not happen on any page: script errors, broken policies, requests to other hosts, dialogs."""
 
@@ -59,7 +63,7 @@ class Watch:
         page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
         page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("console", lambda message: self.faults.append(f"console: {message.text}")
-                if message.type == "error" and "Failed to load resource" not in message.text else None)
+                if message.type == "error" and not any(fine in message.text for fine in FINE) else None)
         page.on("request", lambda request: self.faults.append(f"request to {request.url}")
                 if not request.url.startswith((url, "data:", "blob:")) else None)
 
