@@ -187,6 +187,11 @@ def aiohttp_sqlite(where: Path) -> Iterator[tuple[int, int]]:
         yield port, process.pid
 
 
+def kernel_python() -> str:
+    """The interpreter of the kernels' environment."""
+    return subprocess.run([ROOT / "packaging" / "environment"], capture_output=True, text=True, check=True).stdout.strip() + "/bin/python"
+
+
 # -- messages -------------------------------------------------------------------------------------------------------
 
 

@@ -124,6 +124,7 @@ const struct route page_routes[] = {
     PAGE("/runs/{id}"),
     PAGE("/recipes"),
     PAGE("/recipes/{name*}"),
+    PAGE("/d"),
     PAGE("/d/{slug}"),
     PAGE("/settings"),
     {.flags = ROUTE_EDGE | ROUTE_PAGE, .method = "GET", .path = "/frame", .scope = SCOPE_OPEN, .handle = get_frame},

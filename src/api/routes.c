@@ -13,6 +13,7 @@ const struct route *const all_routes[] = {
     live_routes,
     runs_routes,
     recipes_routes,
+    dashboards_routes,
     replays_routes,
     series_routes,
     streams_routes,

@@ -9,7 +9,7 @@ extern const struct route columns_routes[], objects_routes[], fetches_routes[], 
 extern const struct route replays_routes[], series_routes[], streams_routes[];
 extern const struct route actions_routes[], consumers_routes[];
 extern const struct route queries_routes[];
-extern const struct route live_routes[];
+extern const struct route live_routes[], dashboards_routes[];
 
 struct reply;
 /* objects.c, for uploads too: the media type that a name's ending promises; Location of an object, percent-encoded. */

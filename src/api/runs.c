@@ -110,6 +110,9 @@ static void list_runs(struct request *request, struct reply *reply)
     struct run_list list = {.tenant = request_tenant(request), .state = request_query(request, "state"),
                             .notebook = request_query(request, "notebook"), .recipe = request_query(request, "recipe"),
                             .cursor = request_query(request, "cursor")};
+    const char *follow = request_query(request, "follow");
+    if (follow)
+        list.kind = strcmp(follow, "true") == 0 ? RUN_LIST_FOLLOWING : RUN_LIST_OTHERS;
     if (request_limit(request, &list.limit, &err) && run_list(service(request), &list, &items, &next, &err))
         reply_list(reply, items, next);
     else
@@ -230,7 +233,7 @@ static void get_events(struct request *request, struct reply *reply)
 
 static const struct query_field list_query[] = {
     {"state", QUERY_TEXT, "Only runs in this state"}, {"notebook", QUERY_TEXT, "Only runs of this notebook"},
-    {"recipe", QUERY_TEXT, "Only runs of this recipe"}, {NULL, QUERY_TEXT, NULL}};
+    {"recipe", QUERY_TEXT, "Only runs of this recipe"}, {"follow", QUERY_BOOL, "Only runs that follow, or that do not"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route runs_routes[] = {
     {.method = "POST",

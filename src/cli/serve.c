@@ -53,6 +53,7 @@
 #include "compute/kernel.h"
 #include "interact/notebooks.h"
 #include "interact/recipes.h"
+#include "interact/dashboard.h"
 #include "interact/documents.h"
 #include "interact/run.h"
 #include "store/secret.h"
@@ -220,7 +221,7 @@ struct serving {
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
-    fetch_migrations, run_migrations, document_migrations, accounts_migrations,
+    fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
     idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)

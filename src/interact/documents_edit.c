@@ -3,6 +3,7 @@
  * `documents` has a row for each open notebook that a later server must find: because it has a kernel, or edits that no
  * version holds.  `document_edits` is the journal: what each call applied, in the order of its number.  Storing a version
  * takes the edits it holds out of the journal in the same commit. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,6 +292,8 @@ bool documents_edit(struct documents *documents, struct open_document *open, con
 
 /* ---- versions ---- */
 
+enum { TRIM_BYTES = 4 << 20 };
+
 struct saving { struct row_job row; int64_t number; bool had_outputs; };
 
 /* In the commit of the version: the journal up to it goes, and the row names it. */
@@ -367,6 +370,9 @@ static bool save(struct documents *documents, struct open_document *open, struct
     end_save(documents, open, &saving, ok ? info : NULL);
     su_unlock(&open->lock);
     row_job_done(&saving.row);
+    free(su_take(text));
+    if (len > TRIM_BYTES)
+        malloc_trim(0); /* several copies of it were made, which the C library would keep */
     return ok;
 }
 

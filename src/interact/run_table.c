@@ -316,9 +316,9 @@ bool run_table_list(struct sql *db, const struct run_list *list, json_t **ret, s
             sql_query(db, err,
                       "SELECT " JSON_COLUMNS
                       " FROM runs WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR notebook = ?3)"
-                      " AND (?4 IS NULL OR recipe = ?4) AND (?5 IS NULL OR id < ?5) ORDER BY id DESC LIMIT ?6",
+                      " AND (?4 IS NULL OR recipe = ?4) AND (?5 IS NULL OR id < ?5) AND (?7 = 0 OR follow = (?7 = 1)) ORDER BY id DESC LIMIT ?6",
                       sql_text(list->tenant), sql_text(list->state), sql_text(list->notebook), sql_text(list->recipe),
-                      sql_text(list->cursor), sql_int((int64_t)list->limit));
+                      sql_text(list->cursor), sql_int((int64_t)list->limit), sql_int(list->kind));
         enum sql_next next = SQL_ERROR;
         while (row && (next = sql_step(row, err)) == SQL_ROW)
             json_array_append_new(items, row_json(row));

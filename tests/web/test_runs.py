@@ -96,7 +96,7 @@ def test_a_run_shows_result_figures_outputs_log_and_lineage(open_page: Callable[
     assert download.value.suggested_filename == "figure-1.png"
     tabs.get_by_role("link", name="Lineage").click()
     graph = page.get_by_role("region", name=re.compile("Lineage as a graph"))
-    expect(graph.get_by_text("runs/week1.csv")).to_be_visible()
+    expect(graph.get_by_role("link", name="object runs/week1.csv")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="runs/week1.csv")).to_be_visible()
     screens(page, "run-lineage")
     axe(page)
@@ -176,6 +176,9 @@ def test_the_executed_notebook_is_downloaded(open_page: Callable[..., Page], ran
     with page.expect_download() as download:
         page.get_by_role("link", name="Download .ipynb").click()
     assert '"hello 1' in Path(download.value.path()).read_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download HTML").click()
+    assert "hello 1" in Path(download.value.path()).read_text()
 
 
 def test_two_runs_are_chosen_and_compared(open_page: Callable[..., Page], ran: Any, screens: Any, axe: Any) -> None:

@@ -36,6 +36,7 @@ export const routes: Route[] = [
   {pattern: "/runs/{id}", title: "Run", section: "/runs", load: () => import("./pages/runs/run")},
   {pattern: "/recipes", title: "Recipes", section: "/notebooks", load: () => import("./pages/recipes")},
   {pattern: "/recipes/{name*}", title: "Recipe", section: "/notebooks", load: () => import("./pages/recipes/recipe")},
+  {pattern: "/d", title: "Dashboards", section: "/runs", load: () => import("./pages/dashboards/list")},
   {pattern: "/d/{slug}", title: "Dashboard", section: "/runs", load: () => import("./pages/dashboards")},
   {pattern: "/settings", title: "Settings", section: "/settings", load: () => import("./pages/settings")},
 ];

@@ -43,6 +43,29 @@ function onTheme(listener: () => void): () => void {
   return () => void themed.delete(listener);
 }
 
+/** So many frames are alive at once; beyond that the one farthest from sight is let go, and made again when it comes near. */
+const MOST_ALIVE = 24;
+
+interface Alive {
+  place: HTMLElement;
+  letGo: () => void;
+}
+const alive = new Set<Alive>();
+
+function distance(place: HTMLElement): number {
+  const {top, bottom} = place.getBoundingClientRect();
+  return Math.max(0, top - innerHeight, -bottom);
+}
+
+function enter(entry: Alive): () => void {
+  alive.add(entry);
+  if (alive.size > MOST_ALIVE) {
+    const [far] = [...alive].sort((a, b) => distance(b.place) - distance(a.place));
+    if (far && far !== entry && distance(far.place) > 1000) far.letGo();
+  }
+  return () => void alive.delete(entry);
+}
+
 interface Events {
   link: (href: string) => void;
   failed: (message: string) => void;
@@ -58,7 +81,7 @@ function open(place: HTMLElement, job: Job, title: string, on: Events): () => vo
   frame.allow = "";
   frame.title = title;
   frame.src = "/frame";
-  frame.style.height = "24px";
+  frame.style.height = place.style.minHeight || "24px";
   let loads = 0, messages = 0, since = 0;
   const say = (message: ToFrame): void => frame.contentWindow?.postMessage(message, "*");
   const stop = (why: string): void => {
@@ -70,7 +93,10 @@ function open(place: HTMLElement, job: Job, title: string, on: Events): () => vo
     if (event.timeStamp - since > 1000) [since, messages] = [event.timeStamp, 0];
     if (++messages > MESSAGES_A_SECOND) return stop("it would not stop talking to the page");
     const said = event.data;
-    if (said.type === "height" && Number.isFinite(said.height)) frame.style.height = `${Math.min(HIGHEST, Math.max(24, Math.ceil(said.height)))}px`;
+    if (said.type === "height" && Number.isFinite(said.height) && said.height > 1) {
+      place.style.minHeight = "";
+      frame.style.height = `${Math.min(HIGHEST, Math.max(24, Math.ceil(said.height)))}px`;
+    }
     if (said.type === "link" && typeof said.href === "string") on.link(said.href);
     if (said.type === "failed" && typeof said.message === "string") on.failed(said.message.slice(0, 300));
   };
@@ -113,13 +139,22 @@ export function Frame({job, title, isWaiting = false, size}: {job: Job; title: s
   }, [isNear]);
   const key = job.kind === "html" ? job.html : job.kind === "script" ? job.code : job.kind === "svg" ? job.svg : job.kind === "plotly" ? job.figure : job.spec;
   useEffect(() => {
-    if (!isNear || !isWanted || !place.current) return undefined;
+    const room = place.current;
+    if (!isNear || !isWanted || !room) return undefined;
     setFault(null);
-    return open(place.current, job, title, {
+    const close = open(room, job, title, {
       link: (href) => setLink(safeLink(href)),
       failed: setFault,
       stopped: (why) => setFault(`This output was stopped: ${why}.`),
     });
+    const leave = enter({place: room, letGo: () => {
+      room.style.minHeight = `${room.offsetHeight}px`; // what stands below stays where it is
+      setNear(false);
+    }});
+    return () => {
+      leave();
+      close();
+    };
   }, [isNear, isWanted, job.kind, key, title]);
   return (
     <div class="out-frame">

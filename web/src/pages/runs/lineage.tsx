@@ -128,6 +128,7 @@ export function LineageView({run}: {run: Run}) {
         const layers = layersOf(found, run);
         return (
           <div class="section">
+            <h2>Lineage</h2>
             <Graph layers={layers} />
             <Rows title="What went in" nodes={layers.before} none="Nothing." />
             <Rows title="What came out" nodes={layers.after} none="Nothing was written." />

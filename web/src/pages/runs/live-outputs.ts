@@ -45,6 +45,72 @@ interface Executed {
 const TOGETHER_MS = 30;
 const STATUS: Record<string, string> = {completed: "ok", failed: "error"};
 
+/** Cells with outputs that grow by Jupyter's messages. */
+export class OutputList {
+  private byId = new Map<string, Cell>();
+  private displays = new Map<string, DataOutput[]>();
+  private changed = new Set<string>();
+
+  take(cells: Cell[]): void {
+    this.byId.clear();
+    this.displays.clear();
+    for (const cell of cells) {
+      this.byId.set(cell.id, cell);
+      for (const output of cell.outputs) this.remember(output);
+    }
+  }
+
+  /** As they are now, for a signal. What changed has a new list of outputs, by which components see it. */
+  cells(): Cell[] {
+    for (const id of this.changed) {
+      const cell = this.byId.get(id);
+      if (cell) cell.outputs = [...cell.outputs];
+    }
+    this.changed.clear();
+    return [...this.byId.values()];
+  }
+
+  change(id: string, change: Partial<Cell>): void {
+    Object.assign(this.cellOf(id), change);
+  }
+
+  message(id: string, type: string, content: Record<string, unknown>): void {
+    const cell = this.cellOf(id);
+    this.changed.add(id);
+    if (type === "clear_output") {
+      if (content["wait"]) cell.isClearing = true;
+      else cell.outputs = [];
+    } else if (type === "update_display_data") {
+      this.update(content);
+    } else {
+      const output = made(type, content);
+      if (output) add(cell, output);
+      if (output) this.remember(output);
+    }
+  }
+
+  private cellOf(id: string): Cell {
+    let cell = this.byId.get(id);
+    if (!cell) this.byId.set(id, cell = {id, status: "running", count: null, startedAt: null, endedAt: null, outputs: []});
+    return cell;
+  }
+
+  private remember(output: Output): void {
+    const id = (output as {transient?: {display_id?: string}}).transient?.display_id;
+    if (id && "data" in output) this.displays.set(id, [...(this.displays.get(id) ?? []), output]);
+  }
+
+  private update(content: Record<string, unknown>): void {
+    const id = (content["transient"] as {display_id?: string} | undefined)?.display_id ?? "";
+    const shown = this.displays.get(id) ?? [];
+    for (const cell of this.byId.values()) if (cell.outputs.some((output) => shown.includes(output as DataOutput))) this.changed.add(cell.id);
+    for (const output of shown) {
+      output.data = (content["data"] ?? {}) as DataOutput["data"];
+      output.metadata = (content["metadata"] ?? {}) as DataOutput["metadata"];
+    }
+  }
+}
+
 export class RunOutputs {
   readonly cells: Signal<Cell[]> = signal<Cell[]>([]);
   readonly sources: Signal<SourceCell[] | null> = signal<SourceCell[] | null>(null);
@@ -52,8 +118,7 @@ export class RunOutputs {
   readonly isLoaded: Signal<boolean> = signal(false);
   /** Counts what has arrived: whoever shows pictures redraws by it. */
   readonly news: Signal<number> = signal(0);
-  private byId = new Map<string, Cell>();
-  private displays = new Map<string, DataOutput[]>();
+  private list = new OutputList();
   private attempt = 0;
   private stopEvents: (() => void) | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -105,25 +170,15 @@ export class RunOutputs {
   }
 
   private take(cells: Told["cells"]): void {
-    this.byId.clear();
-    this.displays.clear();
-    for (const cell of cells) {
-      this.byId.set(cell.id, {id: cell.id, status: cell.status, count: cell.execution_count, startedAt: cell.started_at, endedAt: cell.ended_at,
-        outputs: cell.outputs});
-      for (const output of cell.outputs) this.remember(output);
-    }
+    this.list.take(cells.map((cell) => ({id: cell.id, status: cell.status, count: cell.execution_count, startedAt: cell.started_at,
+      endedAt: cell.ended_at, outputs: cell.outputs})));
     this.show();
     this.isLoaded.value = true;
   }
 
-  private remember(output: Output): void {
-    const id = (output as {transient?: {display_id?: string}}).transient?.display_id;
-    if (id && "data" in output) this.displays.set(id, [...(this.displays.get(id) ?? []), output]);
-  }
-
   private show(): void {
     this.timer = undefined;
-    this.cells.value = [...this.byId.values()];
+    this.cells.value = this.list.cells();
     this.news.value++;
   }
 
@@ -149,50 +204,23 @@ export class RunOutputs {
   private heardState(data: Record<string, unknown>): void {
     const attempt = Number(data["attempt"]);
     if (attempt > this.attempt && this.attempt > 0) {
-      this.byId.clear();
-      this.displays.clear();
+      this.list.take([]);
     }
     this.attempt = attempt;
   }
 
   private cell(data: Record<string, unknown>, change: Partial<Cell>): void {
-    const cell = this.cellOf(String(data["cell"]));
-    Object.assign(cell, change);
-  }
-
-  private cellOf(id: string): Cell {
-    let cell = this.byId.get(id);
-    if (!cell) this.byId.set(id, cell = {id, status: "running", count: null, startedAt: null, endedAt: null, outputs: []});
-    return cell;
+    this.list.change(String(data["cell"]), change);
   }
 
   private output(message: Message): void {
-    const cell = this.cellOf(message.cell);
-    const content = message.content;
-    if (!content) {
-      add(cell, {output_type: "stream", name: "stdout",
-        text: `(${Math.round((message.too_large ?? 0) / 1048576)} MiB of output; it is shown when the run has ended)\n`});
-    } else if (message.type === "clear_output") {
-      if (content["wait"]) cell.isClearing = true;
-      else cell.outputs = [];
-    } else if (message.type === "update_display_data") this.update(content);
-    else {
-      const output = made(message.type, content);
-      if (output) add(cell, output);
-      if (output) this.remember(output);
-    }
-  }
-
-  private update(content: Record<string, unknown>): void {
-    const id = (content["transient"] as {display_id?: string} | undefined)?.display_id ?? "";
-    for (const output of this.displays.get(id) ?? []) {
-      output.data = (content["data"] ?? {}) as DataOutput["data"];
-      output.metadata = (content["metadata"] ?? {}) as DataOutput["metadata"];
-    }
+    const size = Math.round((message.too_large ?? 0) / 1_048_576);
+    if (message.content) this.list.message(message.cell, message.type, message.content);
+    else this.list.message(message.cell, "stream", {name: "stdout", text: `(${size} MiB of output; it is shown when the run has ended)\n`});
   }
 }
 
-function made(type: string, content: Record<string, unknown>): Output | null {
+export function made(type: string, content: Record<string, unknown>): Output | null {
   if (type === "stream") return {output_type: "stream", name: String(content["name"]), text: [String(content["text"])]};
   if (type === "error") {
     return {output_type: "error", ename: String(content["ename"]), evalue: String(content["evalue"]), traceback: (content["traceback"] ?? []) as string[]};

@@ -1,46 +1,24 @@
 /** One run: how far it is, what it puts out while it goes on, what came of it. */
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
-import {api, inPath, post, Problem, send} from "../../api/client";
+import {api, inPath, post, Problem} from "../../api/client";
 import {may} from "../../api/session";
 import {useResource} from "../../resource";
-import {navigate, withQuery} from "../../router";
+import {address, navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {bytes, compact, plural, seconds} from "../../text";
 import {Outputs} from "../../outputs";
-import {announce, Empty, Loading, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
+import {announce, Empty, ProblemBox, Progress, Shown, StateBadge, Tabs, Time} from "../../ui";
 import {Publish} from "../dashboards/publish";
 import {NextSteps} from "../recipes";
 import {RunAgain} from "./again";
 import {RunDocument} from "./document";
 import {LineageView} from "./lineage";
-import {RunOutputs, type SourceCell} from "./live-outputs";
-import {isUnderWay, type Run, short, sourceOf, titleOf, took} from "./model";
+import {Log} from "./log";
+import type {RunOutputs} from "./live-outputs";
+import {isUnderWay, type Run, short, titleOf, took} from "./model";
+import {useOutputs, useSources} from "./use-outputs";
 import "./runs.css";
-
-/** Follows the run's outputs while the component lives; `changed` hears of states and cells. */
-export function useOutputs(run: Run | null, changed: () => void): RunOutputs | null {
-  const [outputs, set] = useState<RunOutputs | null>(null);
-  const id = run?.id;
-  useEffect(() => {
-    if (!run) return undefined;
-    const made = new RunOutputs(run.id, changed);
-    made.open(!isUnderWay(run));
-    set(made);
-    return () => made.close();
-  }, [id]);
-  return outputs;
-}
-
-/** The cells of the notebook as it was when the run began. */
-export function useSources(run: Run): SourceCell[] | null {
-  const [cells, set] = useState<SourceCell[] | null>(null);
-  const address = isUnderWay(run) ? sourceOf(run) : null;
-  useEffect(() => {
-    if (address) api<{cells: SourceCell[]}>(address).then((notebook) => set(notebook.cells), () => set(null));
-  }, [address]);
-  return cells;
-}
 
 function Head({run}: {run: Run}) {
   const on = run.object ? `?object=${encodeURIComponent(run.object)}` : "";
@@ -162,7 +140,7 @@ function Side({run}: {run: Run}) {
 
 function OutputsTab({run, outputs}: {run: Run; outputs: RunOutputs | null}) {
   const sources = useSources(run);
-  const showCode = new URLSearchParams(location.search).get("code") === "1";
+  const showCode = address.value.query.get("code") === "1";
   return (
     <section class="card pad section" aria-label="Outputs">
       <div class="bar apart">
@@ -198,22 +176,6 @@ function Figures({run}: {run: Run}) {
         );
       })}
     </div>
-  );
-}
-
-export function Log({run}: {run: Run}) {
-  const [text, set] = useState<string | null>(null);
-  useEffect(() => {
-    const read = (): void => void send(`/v1/runs/${run.id}/log`).then(async (answer) => set(await answer.text()), () => undefined);
-    read();
-    const timer = isUnderWay(run) ? setInterval(read, 2000) : undefined;
-    return () => clearInterval(timer);
-  }, [run.id, run.state]);
-  return (
-    <section class="card pad" aria-label="Log">
-      {text === null ? <Loading what="Reading the log" /> : text === "" ? <p class="soft">The log is empty.</p>
-        : <pre class="run-log" tabIndex={0}>{text}</pre>}
-    </section>
   );
 }
 
