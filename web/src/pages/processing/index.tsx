@@ -32,7 +32,7 @@ function Following({run, refresh}: {run: Run; refresh: () => void}) {
   return (
     <li class="card pad follow-card" aria-label={titleOf(run)}>
       <div class="bar apart">
-        <h3 class="cut"><a href={`/processing/${run.id}`}>{titleOf(run)}</a></h3>
+        <h2 class="cut"><a href={`/processing/${run.id}`}>{titleOf(run)}</a></h2>
         <FollowState run={run} />
       </div>
       <p class="facts small"><Streams run={run} /><span>since <Time at={run.created_at} /></span></p>
@@ -59,7 +59,7 @@ function Ended({runs}: {runs: Run[]}) {
             <span class="bar grow"><a href={`/processing/${run.id}`}>{titleOf(run)}</a><FollowState run={run} /><span class="facts small">
               <Streams run={run} /></span></span>
             <span class="soft small"><Time at={run.ended_at ?? run.created_at} /></span>
-            {may("runs:write") && <button class="quiet" aria-label={`Start ${titleOf(run)} again`} onClick={() => again(run)}>Start again</button>}
+            {may("runs:write") && <button class="quiet" aria-label={`Start again: ${titleOf(run)}`} onClick={() => again(run)}>Start again</button>}
           </li>
         ))}
       </ul>
