@@ -8,7 +8,7 @@ import {newId, tagsOf, type CellType, type NbCell} from "./types";
 
 export type Mode = "command" | "edit";
 /** What stands over the notebook, asking something. */
-export type Panel = null | "find" | "snippets" | "publish" | "run" | "follow" | "restart" | "restart-and-run" | "import";
+export type Panel = null | "find" | "snippets" | "publish" | "follow" | "run" | "follow" | "restart" | "restart-and-run" | "import";
 export type Caret = number | "start" | "end" | {x: number; y: number};
 
 interface Removed { cells: NbCell[]; after: string | null }

@@ -6,6 +6,7 @@ import type {PageProps} from "../../routes";
 import {Loading, ProblemBox} from "../../ui";
 import {Cells} from "./cells";
 import {Desk} from "./desk";
+import {FollowThis} from "../processing/follow-this";
 import {Publish, Restart, RunAsRun} from "./dialogs";
 import {NotebookDocument} from "./document";
 import {Find} from "./find";
@@ -92,6 +93,7 @@ function Opened({desk}: {desk: Desk}) {
       {(panel === "restart" || panel === "restart-and-run") && <Restart desk={desk} isRunningAll={panel === "restart-and-run"} />}
       {panel === "publish" && <Publish desk={desk} />}
       {panel === "run" && <RunAsRun desk={desk} />}
+      {panel === "follow" && <FollowThis notebook={desk.doc.name} close={() => (desk.panel.value = null)} />}
     </>
   );
 }

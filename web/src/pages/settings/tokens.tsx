@@ -67,7 +67,8 @@ function MakeToken({close}: {close: () => void}) {
         </fieldset>
         <label class="field">Expires
           <select name="expires_in" defaultValue="30d">
-            <option value="1d">in a day</option><option value="30d">in 30 days</option><option value="365d">in a year</option><option value="never">never</option>
+            <option value="1d">in a day</option><option value="30d">in 30 days</option>
+            <option value="365d">in a year</option><option value="never">never</option>
           </select>
         </label>
         <div class="bar"><button class="primary">Make it</button><button type="button" onClick={close}>Cancel</button></div>
