@@ -90,7 +90,7 @@ function Menu({desk}: {desk: Desk}) {
         <button class="quiet" onClick={act(() => desk.runBelow())}>Run this and all below</button>
         <button class="quiet" disabled={!isRunning} onClick={panel("restart-and-run")}>Restart and run all</button>
         <button class="quiet" onClick={panel("run")}>Run as a run …</button>
-        <button class="quiet" onClick={panel("follow")}>Follow this …</button>
+        <button class="quiet" onClick={act(() => void desk.doc.save().then(() => (desk.panel.value = "follow")))}>Follow this …</button>
         <button class="quiet" onClick={act(() => desk.doc.clear(null))}>Clear all outputs</button>
         <button class="quiet" disabled={!isRunning} onClick={act(() => void desk.doc.tellKernel("shutdown"))}>Shut down the kernel</button>
         <hr />
