@@ -328,3 +328,13 @@ def test_what_it_looks_like(open_page: Open, shared_server: Any, screens: Callab
     expect(page.get_by_role("link", name="nfl/receivers")).to_be_visible()
     axe(page)
     screens(page, "notebooks")
+
+
+def test_five_thousand_cells_open_and_the_last_one_runs(open_page: Open, shared_server: Any) -> None:
+    store(shared_server, "cells/many", *[f"value_{n} = {n}\nprint(value_{n})" for n in range(5000)])
+    page = ready(open_page(place="notebooks/cells/many"))
+    expect(page.locator(".cells > .cell")).to_have_count(5000)
+    at(page, 4999).scroll_into_view_if_needed()
+    at(page, 4999).focus()
+    page.keyboard.press("Control+Enter")
+    expect(results(page, 4999)).to_contain_text("4999")
