@@ -110,7 +110,7 @@ def test_a_fault_of_the_statement_stops_it_until_the_definition_changes(server: 
     wait_until(lambda: state(server, "asked")["state"] == "stopped", "it stops again")
     derive(server, "asked", sql="select comm, sum(count) n from calls group by comm")
     wait_until(lambda: count(server, "asked") == 9, "all three windows are there")
-    assert state(server, "asked")["state"] == "running"
+    wait_until(lambda: state(server, "asked")["state"] == "running", "it runs")
 
 
 def test_a_parent_is_not_deleted_under_its_derived_stream_and_may_come_later(server: Server) -> None:

@@ -1,6 +1,6 @@
 /** Notebooks: those that are open with their kernels, all that are stored, new ones and imported ones. */
 import {useRef, useState} from "preact/hooks";
-import {api, inPath, type List, Problem} from "../../api/client";
+import {api, inPath, type List, Problem, remove} from "../../api/client";
 import {navigate, withQuery} from "../../router";
 import type {PageProps} from "../../routes";
 import {useResource} from "../../resource";
@@ -47,7 +47,7 @@ export default function Notebooks({query}: PageProps) {
         }
         return (
           <>
-            <NotebookTable items={order(shown, live)} live={live} />
+            <NotebookTable items={order(shown, live)} live={live} changed={() => (all.refresh(), open.refresh())} />
             {next && <button onClick={() => more(limit + EACH)}>Show more</button>}
           </>
         );
@@ -62,21 +62,40 @@ function order(items: Info[], live: Map<string, Open>): Info[] {
   return [...items].sort((a, b) => Number(live.has(b.name)) - Number(live.has(a.name)) || b.created_at.localeCompare(a.created_at));
 }
 
-function NotebookTable({items, live}: {items: Info[]; live: Map<string, Open>}) {
+function NotebookTable({items, live, changed}: {items: Info[]; live: Map<string, Open>; changed: () => void}) {
+  const [doomed, doom] = useState<string | null>(null);
   return (
-    <Table label="Notebooks" head={["Name", "Kernel", "Open in#", "Cells#", "Version#", "Changed"]}>
-      {items.map((one) => {
-        const open = live.get(one.name);
-        return (
-          <tr key={one.name}>
-            <th scope="row"><a href={`/notebooks/${inPath(one.name)}`}>{one.name}</a></th>
-            <td>{open && open.kernel.state !== "none" ? <KernelState kernel={open.kernel} /> : <span class="soft small">not running</span>}</td>
-            <td class="number soft">{open && open.viewers > 0 ? plural(open.viewers, "tab") : ""}</td>
-            <td class="number">{one.cells}</td><td class="number soft">{one.version}</td><td class="soft"><Time at={one.created_at} /></td>
-          </tr>
-        );
-      })}
-    </Table>
+    <>
+      {doomed !== null && <Remove name={doomed} close={() => (doom(null), changed())} />}
+      <Table label="Notebooks" head={["Name", "Kernel", "Open in#", "Cells#", "Version#", "Changed", ""]}>
+        {items.map((one) => {
+          const open = live.get(one.name);
+          return (
+            <tr key={one.name}>
+              <th scope="row"><a href={`/notebooks/${inPath(one.name)}`}>{one.name}</a></th>
+              <td>{open && open.kernel.state !== "none" ? <KernelState kernel={open.kernel} /> : <span class="soft small">not running</span>}</td>
+              <td class="number soft">{open && open.viewers > 0 ? plural(open.viewers, "tab") : ""}</td>
+              <td class="number">{one.cells}</td><td class="number soft">{one.version}</td><td class="soft"><Time at={one.created_at} /></td>
+              <td><button class="quiet danger" onClick={() => doom(one.name)}>Delete<span class="sr"> {one.name}</span></button></td>
+            </tr>
+          );
+        })}
+      </Table>
+    </>
+  );
+}
+
+function Remove({name, close}: {name: string; close: () => void}) {
+  const [problem, fail] = useState<Problem | null>(null);
+  return (
+    <Dialog title="Delete the notebook?" close={close}>
+      <p>All versions of <b>{name}</b> are deleted, and its kernel ends. Runs of it keep what they made.</p>
+      {problem && <ProblemBox problem={problem} />}
+      <div class="bar">
+        <button class="danger" onClick={() => void remove(`/v1/notebooks/${inPath(name)}`).then(close, fail)}>Delete it</button>
+        <button onClick={close} autofocus>Keep it</button>
+      </div>
+    </Dialog>
   );
 }
 
