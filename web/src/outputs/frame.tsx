@@ -45,6 +45,7 @@ function onTheme(listener: () => void): () => void {
 
 /** So many frames are alive at once; beyond that the one farthest from sight is let go, and made again when it comes near. */
 const MOST_ALIVE = 24;
+const FAR = 1000;
 
 interface Alive {
   place: HTMLElement;
@@ -57,12 +58,26 @@ function distance(place: HTMLElement): number {
   return Math.max(0, top - innerHeight, -bottom);
 }
 
+/** All that are too many, the farthest first. Where frames are small they may all have been near when they were made: so it is
+ * looked again when they have grown. */
+function trim(): void {
+  const excess = alive.size - MOST_ALIVE;
+  if (excess <= 0) return;
+  const far = [...alive].map((entry) => ({entry, away: distance(entry.place)})).filter(({away}) => away > FAR).sort((a, b) => b.away - a.away);
+  for (const {entry} of far.slice(0, excess)) entry.letGo();
+}
+
+let trimming: ReturnType<typeof setTimeout> | undefined;
+const trimSoon = (): void => {
+  trimming ??= setTimeout(() => {
+    trimming = undefined;
+    trim();
+  }, 200);
+};
+
 function enter(entry: Alive): () => void {
   alive.add(entry);
-  if (alive.size > MOST_ALIVE) {
-    const [far] = [...alive].sort((a, b) => distance(b.place) - distance(a.place));
-    if (far && far !== entry && distance(far.place) > 1000) far.letGo();
-  }
+  trimSoon();
   return () => void alive.delete(entry);
 }
 
@@ -96,6 +111,7 @@ function open(place: HTMLElement, job: Job, title: string, on: Events): () => vo
     if (said.type === "height" && Number.isFinite(said.height) && said.height > 1) {
       place.style.minHeight = "";
       frame.style.height = `${Math.min(HIGHEST, Math.max(24, Math.ceil(said.height)))}px`;
+      trimSoon();
     }
     if (said.type === "link" && typeof said.href === "string") on.link(said.href);
     if (said.type === "failed" && typeof said.message === "string") on.failed(said.message.slice(0, 300));
