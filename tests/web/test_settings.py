@@ -44,6 +44,6 @@ def test_single_keys_can_be_switched_off(open_page: Callable[..., Page]) -> None
 
 def test_colours_are_kept_over_a_reload(open_page: Callable[..., Page]) -> None:
     page = open_page(place="settings")
-    page.get_by_label("Colours", exact=False).last.select_option("dark")
+    page.get_by_role("combobox", name="Colours").select_option("dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

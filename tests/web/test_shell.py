@@ -28,7 +28,7 @@ def test_what_is_not_there_is_said(open_page: Callable[..., Page]) -> None:
 
 def test_back_and_forward_go_through_the_pages(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Runs").click()
     expect(page.locator("main h1")).to_have_text("Runs")
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Data").click()
     page.wait_for_url("**/data")
@@ -222,6 +222,7 @@ def test_the_keyboard_is_enough(open_page: Callable[..., Page], server: Any) -> 
     page.keyboard.press("g")
     page.keyboard.press("d")
     page.wait_for_url("**/data")
+    expect(page.get_by_label("Find by name")).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type("keys")
     page.wait_for_url("**q=keys*")

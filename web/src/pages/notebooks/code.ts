@@ -9,7 +9,7 @@ import {markdown} from "@codemirror/lang-markdown";
 import {python} from "@codemirror/lang-python";
 import {bracketMatching, indentOnInput, indentUnit, syntaxHighlighting} from "@codemirror/language";
 import {highlightSelectionMatches} from "@codemirror/search";
-import {Annotation, EditorState, Facet, Prec, StateEffect, StateField, type Extension} from "@codemirror/state";
+import {Annotation, EditorState, type EditorSelection, Facet, Prec, StateEffect, StateField, type Extension} from "@codemirror/state";
 import {drawSelection, EditorView, keymap, showTooltip, type Command, type Tooltip} from "@codemirror/view";
 import {effect} from "@preact/signals";
 import {classHighlighter} from "@lezer/highlight";
@@ -94,8 +94,10 @@ export class Editors {
       this.views.push(host);
     }
     const state = this.states.get(cell.id);
-    const isSame = state && state.doc.toString() === cell.source.peek() && state.facet(kindOf) === cell.type.peek();
-    host.take(cell, isSame ? state : this.fresh(cell), place);
+    const isText = state && state.doc.toString() === cell.source.peek();
+    const isSame = isText && state.facet(kindOf) === cell.type.peek();
+    // A cell that has become another kind while somebody types in it keeps its caret.
+    host.take(cell, isSame ? state : this.fresh(cell, isText ? state.selection : undefined), place);
     return this.used(host);
   }
 
@@ -128,8 +130,8 @@ export class Editors {
     this.views.length = 0;
   }
 
-  private fresh(cell: Cell): EditorState {
-    return EditorState.create({doc: cell.source.peek(), extensions: extensions(cell, this.around)});
+  private fresh(cell: Cell, selection?: EditorSelection): EditorState {
+    return EditorState.create({doc: cell.source.peek(), selection, extensions: extensions(cell, this.around)});
   }
 }
 

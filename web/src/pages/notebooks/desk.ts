@@ -114,8 +114,9 @@ export class Desk {
       setTimeout(() => this.selected.peek() === id && this.mode.peek() === "edit" && this.edit(id, caret ?? "end"), 16);
       return;
     }
+    const end = this.awaiting === id ? "end" : undefined; // behind what was typed while the editor was on its way
     this.awaiting = null;
-    this.editors.mount(cell, place).focus(caret);
+    this.editors.mount(cell, place).focus(caret ?? end);
     if (caret === undefined || typeof caret === "string") this.element(id)?.scrollIntoView({block: "nearest"});
   }
 
