@@ -67,6 +67,7 @@ def test_ten_thousand_prints_a_second_are_told_in_a_few_messages(live):  # noqa:
         assert text == printed
 
 
+@pytest.mark.slow  # a load test: under sanitizers it measures the sanitizer
 def test_fifty_megabytes_in_one_cell_are_kept_without_filling_server_or_socket(start_server, live):  # noqa: F811
     server = start_server()
     one = live("much.ipynb", "for _ in range(50):\n    print('0123456789abcde\\n' * 65536, end='')", "1 + 1", server=server)
@@ -105,6 +106,7 @@ def test_a_large_display_is_told_by_reference_and_read_whole(live):  # noqa: F81
     assert one.outputs("a")[0]["metadata"]["suricate"]["href"] == told["href"]
 
 
+@pytest.mark.slow  # a load test: under sanitizers it measures the sanitizer
 def test_five_thousand_cells_open_and_run(start_server, live):  # noqa: F811
     server = start_server()
     cells = [{"id": f"c{i}", "cell_type": "code", "metadata": {}, "source": f"x = {i}\nx", "outputs": [], "execution_count": None} for i in range(5000)]

@@ -207,6 +207,7 @@ def test_finding_and_replacing_goes_through_all_cells(open_page: Open, shared_se
     page = ready(open_page(place="notebooks/cells/find"))
     at(page, 0).focus()
     page.keyboard.press("f")
+    expect(page.get_by_role("search").get_by_role("textbox").first).to_be_focused()
     page.keyboard.type("yards")
     expect(page.get_by_role("search")).to_contain_text("4 places")
     page.keyboard.press("Enter")
