@@ -55,4 +55,5 @@ def write(page: Page, number: int, text: str) -> None:
 
 def stored(page: Page) -> None:
     """All that was typed is on the server's disk."""
+    page.wait_for_timeout(50)  # what was typed a moment ago is on its way now
     expect(page.locator(".saved")).to_be_visible()

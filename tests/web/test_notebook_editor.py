@@ -245,6 +245,7 @@ def test_a_snippet_is_one_key_and_a_name(open_page: Open, shared_server: Any, ax
     page.keyboard.type("snippets/week")
     expect(page.get_by_role("button", name="snippets/week-1.csv")).to_be_visible()
     page.keyboard.press("Enter")
+    expect(at(page, 0).locator(".cm-content")).to_contain_text("week_1 = s.read")
     stored(page)
     assert sources(shared_server, "cells/snippets")[0].endswith('week_1 = s.read("snippets/week-1.csv")\nweek_1')
     page.keyboard.press("Control+Enter")
