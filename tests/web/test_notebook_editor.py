@@ -239,6 +239,7 @@ def test_a_snippet_is_one_key_and_a_name(open_page: Open, shared_server: Any, ax
     page = ready(open_page(place="notebooks/cells/snippets"))
     at(page, 0).focus()
     page.keyboard.press("Control+i")
+    expect(page.get_by_role("dialog").locator("input").first).to_be_focused()
     page.keyboard.type("read an")
     axe(page)
     page.keyboard.press("Enter")

@@ -78,6 +78,7 @@ export function listen(desk: Desk): () => void {
   let at = 0;
   const press = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (desk.panel.peek() !== null && desk.panel.peek() !== "find") return; // a dialog is on its way: the key is not for the cells
     const name = nameOf(event);
     const target = event.composedPath()[0] as Element;
     if (isTyping(event)) {
