@@ -60,7 +60,7 @@ static bool get(struct request *request, struct reply *reply, struct su_err *err
         return true;
     }
     struct watching *watching = su_alloc(sizeof *watching);
-    *watching = (struct watching){{held.documents, su_take(held.open)}, {epoch, (uint64_t)after, false}};
+    *watching = (struct watching){{held.documents, su_take(held.open)}, {epoch, (uint64_t)after}};
     documents_viewers(watching->hold.documents, watching->hold.open, 1);
     reply_socket(request, reply, &source, watching, open_document_topic(watching->hold.open));
     return true;

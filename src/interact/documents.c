@@ -105,7 +105,7 @@ void document_reader_next(struct documents *documents, struct open_document *ope
     bool is_here = reader->epoch == open->epoch && reader->after <= open->last && reader->after + 1 >= open->oldest;
     if (!is_here) {
         snapshot(open, out);
-        *reader = (struct document_reader){open->epoch, open->last, true};
+        *reader = (struct document_reader){open->epoch, open->last};
         return;
     }
     if (reader->after >= open->last)
@@ -337,13 +337,15 @@ static void look_after(struct documents *documents, struct open_document *open)
     struct su_err err;
     int64_t now = su_mono_ms(), version;
     su_lock(&open->lock);
+    uint64_t before = open->last;
     bool is_late = open->keeper && document_busy(open->document) == 0 && open->viewers == 0 && now - open->active_ms > (int64_t)documents->config.idle_s * 1000;
     if (is_late)
         document_kernel_end(documents, open, KERNEL_NONE, "nobody used it for a long time");
     document_kernel_ask_usage(documents, open, now);
-    bool saves = open->document && is_due(open, now);
+    bool saves = open->document && is_due(open, now), has_news = open->last > before;
     su_unlock(&open->lock);
-    document_fire(documents, open);
+    if (has_news)
+        document_fire(documents, open);
     if (saves && !documents_save(documents, open, &version, &err))
         su_log_error("document.save", &err, su_kv_text("notebook", open->name));
     else if (!documents_tidy_row(documents, open, &err))

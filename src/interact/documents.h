@@ -48,7 +48,7 @@ const char *open_document_topic(const struct open_document *open);
 json_t *documents_list(struct documents *documents, const char *tenant);
 
 /* A reader of deltas; born with epoch and after as the client has them (0: nothing). */
-struct document_reader { int64_t epoch; uint64_t after; bool is_told; };
+struct document_reader { int64_t epoch; uint64_t after; };
 /* The next message, appended: one delta, or a snapshot when the reader has missed some; nothing when it is up to date. */
 void document_reader_next(struct documents *documents, struct open_document *open, struct document_reader *reader, struct su_buf *out);
 void document_snapshot_now(struct documents *documents, struct open_document *open, struct su_buf *out);
