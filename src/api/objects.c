@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
+#include "base/percent.h"
 #include "aggregate/table.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -283,12 +284,7 @@ static bool put_add(struct request *request, void *state, const void *data, size
 void object_reply_location(struct reply *reply, const char *name)
 {
     SU_AUTO_BUF struct su_buf path = SU_BUF(4 * OBJECT_NAME_MAX);
-    for (const char *at = name; *at != '\0'; at++) {
-        if (strchr("/-._~", *at) != NULL || (*at >= '0' && *at <= '9') || (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z'))
-            su_buf_addc(&path, *at);
-        else
-            su_buf_addf(&path, "%%%02X", (unsigned)(unsigned char)*at);
-    }
+    su_percent_add(&path, name, "/");
     reply_header(reply, "Location", "/v1/objects/%s", su_buf_str(&path).ptr);
 }
 

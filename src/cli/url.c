@@ -3,21 +3,7 @@
 
 #include <string.h>
 
-static bool is_unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-._~", c));
-}
-
-static void add_encoded(struct su_buf *buf, const char *text, char kept)
-{
-    for (; *text; text++) {
-        if (is_unreserved(*text) || *text == kept)
-            su_buf_addc(buf, *text);
-        else
-            su_buf_addf(buf, "%%%02X", (unsigned)(unsigned char)*text);
-    }
-}
+#include "base/percent.h"
 
 /* curl and servers fold "." and ".." segments away; as names they must arrive to be refused. */
 static bool is_dots(const char *segment, size_t len)
@@ -33,7 +19,7 @@ void url_add_name(struct su_buf *buf, const char *name)
         if (is_dots(name, len))
             su_buf_adds(buf, len == 1 ? "%2E" : "%2E%2E");
         else
-            add_encoded(buf, segment, '\0');
+            su_percent_add(buf, segment, "");
         if (!name[len])
             return;
         su_buf_addc(buf, '/');
@@ -48,7 +34,7 @@ void url_add_query(struct su_buf *buf, const char *key, const char *value)
     su_buf_addc(buf, memchr(buf->ptr, '?', buf->len) ? '&' : '?');
     su_buf_adds(buf, key);
     su_buf_addc(buf, '=');
-    add_encoded(buf, value, '\0');
+    su_percent_add(buf, value, "");
 }
 
 bool url_is_loopback(const char *url)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/percent.h"
 
 enum { EVENTS_AT_ONCE = 32, TURN_MS = 1000 };
 
@@ -160,10 +161,7 @@ static char *href_of(const char *name)
 {
     SU_AUTO_BUF struct su_buf out = SU_BUF(1 << 16);
     su_buf_adds(&out, "/v1/notebooks/");
-    for (const unsigned char *at = (const unsigned char *)name; *at; at++) {
-        bool is_plain = (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z') || strchr("-._~/", *at);
-        su_buf_addf(&out, is_plain ? "%c" : "%%%02X", *at);
-    }
+    su_percent_add(&out, name, "/");
     su_buf_adds(&out, "/live");
     return su_buf_take(&out, NULL);
 }
