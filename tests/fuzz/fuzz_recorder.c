@@ -2,20 +2,9 @@
  *
  * Input: a JSON event a line.  The notebook has two cells, "a" and "b". */
 #include "fuzz.h"
+#include "two_cells.h"
 
-#include "interact/notebook.h"
 #include "interact/recorder.h"
-
-static json_t *two_cells(void)
-{
-    json_t *notebook = json_pack("{s:i, s:i, s:{}, s:[]}", "nbformat", 4, "nbformat_minor", 5, "metadata", "cells");
-    for (const char *id = "ab"; *id; id++) {
-        json_t *cell = notebook_code_cell(SU_STR("x"), NULL);
-        json_object_set_new(cell, "id", json_stringn(id, 1));
-        json_array_append_new(json_object_get(notebook, "cells"), cell);
-    }
-    return notebook;
-}
 
 static void tell(struct recorder *recorder, struct su_str line)
 {
