@@ -162,11 +162,11 @@ def test_a_run_tells_its_pace_and_in_which_window_it_failed(acting):
     acting.put_notebook("breaks", BREAKS)
     run = acting.start_run("breaks", follow=True)
     say(acting, 1, 11, 21)
-    now = wait_until(lambda: (now := record(acting, run["id"]))["pace"] and len(now["pace"].get("iterations", [])) == 2 and now, "two came round")
+    now = wait_until(lambda: (now := record(acting, run["id"]))["pace"] and len(now["pace"].get("iterations", [])) == 2
+                     and now["followed"][0]["windows"] == 2 and now, "two came round, and are on the record")
     assert now["pace"]["iterations_per_m"] == 2 and now["last_error_window"] is None
     assert [one["messages"] for one in now["pace"]["iterations"]] == [1, 1]
     assert {"stream", "consumer", "start", "end", "from", "to", "decisions", "took_ms", "at", "iteration"} <= set(now["pace"]["iterations"][0])
-    assert now["followed"][0]["windows"] == 2
     say(acting, 22, 23, 31)
     failed = wait_until(lambda: (now := record(acting, run["id"]))["last_error"] and now, "it failed")
     window = failed["last_error_window"]
