@@ -1,11 +1,14 @@
-/* Decisions: what a follower decided about a window, each a row for ever, and the outbox of those to be delivered.
+/* Decisions: what was decided about a window or an event, each a row for ever, and the outbox of those to be delivered.
  * Layer act; any thread, what takes a struct sql inside a writer job.
  *
- * A decision is made in the transaction that commits its window (iteration.h),
- * so it is made exactly once.  Its row says on what grounds: stream, consumer,
- * window with its offsets and revision, epoch, run.  It waits in the outbox until
+ * A decision is made in the transaction that moves its maker on (a follower's or a watch's
+ * window, a trigger's event), so it is made exactly once.  Its row says on what grounds:
+ * stream, window with its offsets and revision, value, score and what normal would have been, the
+ * models by version, the code that decided, the run.  It waits in the outbox until
  * its action has got it or never will: delivery is at least once, in order for each action, under
- * one idempotency key, the decision's id. */
+ * one idempotency key, the decision's id.
+ *
+ * States: pending (in the outbox), sent, failed, noted (there is nothing to deliver). */
 #pragma once
 #include "base/json.h"
 #include "base/random.h"
@@ -14,18 +17,36 @@
 
 extern const struct store_migration decision_migrations[];
 
-enum { DECISION_REASON_MAX = 2000, DECISION_PARAMETERS_MAX = 64 * 1024 };
+enum { DECISION_REASON_MAX = 2000, DECISION_PARAMETERS_MAX = 64 * 1024, DECISION_KEY_MAX = 1024 };
 
+/* Texts may be NULL but for tenant, user, reason; JSON may be NULL. */
 struct decision {
-    const char *tenant, *stream, *consumer, *action, *reason, *user, *run;     /* run may be NULL */
+    const char *tenant, *user, *reason;
+    const char *id;                     /* NULL: a new one; else one that follows from the grounds (decision_id) */
+    const char *stream, *consumer;      /* of a window */
+    const char *watch, *key, *event, *level;    /* of a watch: which of its keys, which step (watch_event_name), to which level */
+    const char *trigger, *run;
+    const char *action;                 /* its name; NULL: none, or target says it inline */
+    const json_t *target;               /* an action's definition without a name (a trigger's run) */
     const json_t *parameters;           /* object */
-    struct window window;
+    const json_t *grounds;              /* {"value","score","expected","low","high",…} */
+    const json_t *models;               /* [{"name","version"}] that it was made with */
+    const char *code;                   /* "seasonal/1", "notebook load@7", "trigger nightly@3" */
+    struct window window;               /* all 0: of no window */
     int64_t epoch, iteration;
 };
-/* Inside a job: the row, and its place in the outbox. */
-bool decision_insert(struct sql *db, const struct decision *decision, char ret_id[static SU_ID_SIZE], struct su_err *err);
+/* Inside a job: the row, and its place in the outbox.  *ret_is_new (may be NULL) false: a decision of this id had been made
+ * before, and nothing happens. */
+bool decision_insert(struct sql *db, const struct decision *decision, char ret_id[static SU_ID_SIZE], bool *ret_is_new,
+                     struct su_err *err);
+/* Pure: the id that follows from these texts in this order (SHA-256, in the letters of su_id). */
+void decision_id(const char *const *parts, size_t count, char ret[static SU_ID_SIZE]);
 
-struct decision_list { const char *tenant, *stream, *consumer, *action, *run, *state, *cursor; size_t limit; };
+struct decision_list {
+    const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
+    int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
+    size_t limit;
+};
 /* Newest first; *ret_next NULL at the end (caller frees). */
 bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err);
 bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err);

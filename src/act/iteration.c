@@ -91,7 +91,7 @@ static bool insert_decision(struct sql *db, struct committing *c, const json_t *
                                       .action = given.action, .reason = given.reason, .user = what->user, .run = what->run,
                                       .parameters = given.parameters ? given.parameters : none, .window = c->offer.window,
                                       .epoch = c->offer.epoch, .iteration = c->offer.iteration};
-    if (!decision_insert(db, &decision, id, err))
+    if (!decision_insert(db, &decision, id, NULL, err))
         return false;
     json_array_append_new(json_object_get(c->answer, "decisions"), json_string(id));
     return true;
