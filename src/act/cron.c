@@ -118,7 +118,8 @@ static bool expand(struct su_str *text, struct su_err *err)
 /* Only a day of the month that no month of it has never comes: weekdays come every week. */
 static bool check_comes(const struct cron *cron, struct su_err *err)
 {
-    static const char *const full_names[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"};
+    static const char *const full_names[] = {"January", "February", "March", "April", "May", "June", "July",
+                                             "August", "September", "October", "November", "December"};
     static const uint8_t lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     unsigned first_day = (unsigned)__builtin_ctz(cron->days), first_month = (unsigned)__builtin_ctz(cron->months);
     if (!cron->any_day && !cron->any_weekday)
