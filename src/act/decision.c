@@ -79,7 +79,7 @@ static bool insert_row(struct sql *db, const struct decision *d, const char *id,
 bool decision_insert(struct sql *db, const struct decision *d, char ret_id[static SU_ID_SIZE], bool *ret_is_new, struct su_err *err)
 {
     char id[SU_ID_SIZE];
-    bool was_made, is_delivered = d->action != NULL || d->target != NULL;
+    bool was_made, is_delivered = !d->is_dry && (d->action != NULL || d->target != NULL);
     int64_t now = su_now_ms();
     if (d->id)
         snprintf(id, sizeof id, "%s", d->id);

@@ -34,6 +34,7 @@ struct decision {
     const char *code;                   /* "seasonal/1", "notebook load@7", "trigger nightly@3" */
     struct window window;               /* all 0: of no window */
     int64_t epoch, iteration;
+    bool is_dry;                        /* its maker is in dry run: nothing is delivered */
 };
 /* Inside a job: the row, and its place in the outbox.  *ret_is_new (may be NULL) false: a decision of this id had been made
  * before, and nothing happens. */
