@@ -177,7 +177,7 @@ static bool content_of(struct request *request, const struct model_body *body, c
     if ((body->content != NULL) == (body->value != NULL))
         return su_fail_field(err, SU_INVALID, "/content", "content or value: exactly one of them is needed");
     if (body->value != NULL) {
-        *ret = su_json_text_flags(body->value, JSON_ENCODE_ANY);
+        *ret = su_json_text_flags(body->value, JSON_ENCODE_ANY | JSON_COMPACT);
         *ret_len = strlen(*ret);
         return true;
     }
