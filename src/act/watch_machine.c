@@ -157,6 +157,7 @@ static enum watch_level fall_to(const struct watch_rules *rules, struct watch_ke
 {
     if (held >= key->level) {
         key->below = 0;
+        key->is_silence = false;
         return key->level;
     }
     key->fall = (uint8_t)(key->below == 0 || held > key->fall ? held : key->fall);
@@ -185,13 +186,17 @@ static enum watch_level level_of_silence(const struct watch_rules *rules, struct
 static enum watch_level next_level(const struct watch_rules *rules, struct watch_key *key, const struct watch_input *input)
 {
     double x = rules->is_on_value ? input->value : input->score;
-    if (rules->nodata != WATCH_NODATA_KEEP && is_silent(rules, key, input))
-        return level_of_silence(rules, key, input);
+    if (is_silent(rules, key, input)) {
+        if (rules->nodata != WATCH_NODATA_KEEP)
+            return level_of_silence(rules, key, input);
+        if (!is_evidence(rules, input))
+            memset(key->history, 0, sizeof key->history);
+    }
     if (is_evidence(rules, input) && is_warm(rules, key, input)) {
         enum watch_level rise = rise_to(rules, key, level_of(rules, x, false));
-        key->is_silence = false;
         if (rise > key->level) {
             key->below = 0;
+            key->is_silence = false;
             return is_cooling_down(rules, key, input) ? key->level : rise;
         }
         return fall_to(rules, key, level_of(rules, x, true));
