@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "action.h"
+#include "decision.h"
 #include "model.h"
 #include "watch_private.h"
 
