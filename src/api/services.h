@@ -23,6 +23,7 @@ struct runs;
 struct consumers;
 struct actions;
 struct watches;
+struct models;
 struct iterations;
 struct delivery;
 struct accounts;
@@ -53,6 +54,7 @@ struct services {
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */
     struct watches *watches;        /* act/watch.h */
+    struct models *models;          /* act/model.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */
