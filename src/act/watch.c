@@ -271,7 +271,7 @@ static void add_state(json_t *into, const char *state, const char *error)
 static void add_engine(json_t *into, const struct watch_worker *worker)
 {
     struct watch_engine_totals totals = {0};
-    int64_t version = 0, next = worker->engine ? watch_engine_next(worker->engine) : INT64_MIN;
+    int64_t version = 0, next = worker->engine ? worker->shown_us : INT64_MIN;
     double lag_s = worker->high_us == INT64_MIN || next == INT64_MIN || worker->high_us < next ? 0 : (double)(worker->high_us - next) / 1e6;
     if (worker->engine)
         watch_engine_totals(worker->engine, &totals);
@@ -291,7 +291,7 @@ static void add_engine(json_t *into, const struct watch_worker *worker)
 
 static json_t *row_json(struct watches *watches, const struct watch_row *row)
 {
-    static const struct watch_worker none = {.high_us = INT64_MIN};
+    static const struct watch_worker none = {.high_us = INT64_MIN, .shown_us = INT64_MIN};
     char etag[48], created[SU_TIME_TEXT], changed[SU_TIME_TEXT];
     etag_of(row, etag);
     json_t *definition = json_loads(row->definition, JSON_ALLOW_NUL, NULL);
@@ -440,7 +440,8 @@ static bool floor_of(struct sql *db, void *arg, const struct stream *stream, uin
 {
     int64_t least;
     if (!sql_get_int(db, INT64_MAX, &least, err,
-                     "SELECT coalesce(min(keep_from), 9223372036854775807) FROM watches WHERE stream = ?1 AND stopped IS NULL AND keep_from > 0 AND definition ->> 'enabled' = 1",
+                     "SELECT coalesce(min(keep_from), 9223372036854775807) FROM watches WHERE stream = ?1 AND stopped IS NULL"
+                     " AND keep_from > 0 AND definition ->> 'enabled' = 1",
                      sql_int(stream->id)))
         return false;
     *ret = least == INT64_MAX ? UINT64_MAX : (uint64_t)least;

@@ -108,7 +108,8 @@ static bool find_models(struct testing *testing, struct sql *db, struct su_err *
     int64_t live;
     if (testing->definition.model == NULL)
         return true;
-    if (testing->row.number != 0 && testing->what->model_version == 0 && !watch_models_load(db, testing->row.number, &testing->models, &testing->model_count, err))
+    if (testing->row.number != 0 && testing->what->model_version == 0
+        && !watch_models_load(db, testing->row.number, &testing->models, &testing->model_count, err))
         return false;
     if (testing->model_count > 0)
         return true;

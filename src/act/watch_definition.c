@@ -72,6 +72,12 @@ static bool within(struct su_err *err, const char *where)
     return false;
 }
 
+static bool at_field(struct su_err *err, const char *field)
+{
+    snprintf(err->field, sizeof err->field, "%s", field);
+    return false;
+}
+
 static bool read_duration(const char *field, const char *text, int64_t *ret, struct su_err *err)
 {
     uint64_t ms;
@@ -91,10 +97,10 @@ static bool read_values(const struct given *given, struct watch_definition *d, s
     json_t *item;
     json_array_foreach (given->by, i, item)
         if (!rollup_spec_by(&d->rollup, su_str_of(json_string_value(item)), err))
-            return within(err, "/by");
+            return at_field(err, "/by");
     json_array_foreach (given->values, i, item)
         if (!rollup_spec_add(&d->rollup, NULL, su_str_of(json_string_value(item)), err))
-            return within(err, "/values");
+            return at_field(err, "/values");
     if (i == 0 && !rollup_spec_add(&d->rollup, NULL, SU_STR("count()"), err))
         return false;
     d->dimensions = d->rollup.count;

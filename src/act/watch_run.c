@@ -80,7 +80,7 @@ static struct watch_worker *worker_new(struct watches *watches, const struct wat
 {
     struct watch_worker *worker = su_alloc(sizeof *worker);
     *worker = (struct watch_worker){.watches = watches, .references = 1, .number = row->number, .tenant = su_strdup(row->tenant),
-                                    .name = su_strdup(row->name), .generation = row->generation, .is_due = true, .high_us = INT64_MIN,
+                                    .name = su_strdup(row->name), .generation = row->generation, .is_due = true, .high_us = INT64_MIN, .shown_us = INT64_MIN,
                                     .state = "starting", .message = su_strdup(""), .pending = pending_new()};
     su_lock_init(&worker->lock);
     worker->models = su_bus_subscribe(watches->bus, "models", wake_model, worker);
@@ -250,6 +250,7 @@ static bool begin_engine(struct watch_worker *worker, struct su_err *err)
     worker->checkpoint_ms = worker->committed_ms = su_mono_ms();
     SU_LOCKED(&worker->lock);
     worker->engine = engine;
+    worker->shown_us = worker->committed_us;
     return true;
 }
 
@@ -388,6 +389,8 @@ static bool turn(struct watch_worker *worker, bool *ret_more, struct su_err *err
     if (now - worker->checkpoint_ms > CHECKPOINT_MS && !checkpoint(worker, stream, err))
         return false;
     say(worker, *ret_more ? "catching up" : "running", "");
+    SU_LOCKED(&worker->lock);
+    worker->shown_us = watch_engine_next(worker->engine);
     return true;
 }
 
