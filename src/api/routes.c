@@ -19,11 +19,8 @@ const struct route *const all_routes[] = {
     streams_routes,
     consumers_routes,
     actions_routes,
-<<<<<<< HEAD
     watches_routes,
-=======
     detectors_routes,
->>>>>>> main
     models_routes,
     queries_routes,
     status_routes,
