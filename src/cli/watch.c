@@ -126,7 +126,7 @@ static int run_keys(struct invocation *in, struct su_err *err)
 static void print_scores(const json_t *answer)
 {
     static const char *const members[] = {"values", "scores", "expected", "low", "high", "levels"};
-    static const char *const titles[] = {"WINDOW ENDS", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH", "LEVEL"};
+    static const char *const titles[] = {"WINDOW", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH", "LEVEL"};
     const json_t *times = json_object_get(answer, "times");
     struct output_table *table = output_table_new(SU_COUNT(titles), titles);
     for (size_t column = 1; column < SU_COUNT(members); column++)
