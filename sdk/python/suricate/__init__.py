@@ -26,6 +26,7 @@ for up to 30 seconds.
 from . import errors
 from ._actions import action, actions, delete_action, delete_silence, silence, silences, try_action
 from ._decisions import approve, decisions, investigate, reject, resend, why
+from ._detect import detect, detectors
 from ._first import (
     create_object,
     list_objects,
@@ -99,6 +100,8 @@ __all__ = [
     "delete_stream",
     "delete_trigger",
     "delete_watch",
+    "detect",
+    "detectors",
     "download",
     "errors",
     "exists",
