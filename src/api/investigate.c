@@ -2,6 +2,7 @@
 #include "act/investigate.h"
 #include <stdlib.h>
 #include "act/decision.h"
+#include "act/watch.h"
 #include "handler.h"
 #include "interact/documents.h"
 #include "interact/notebook.h"
@@ -32,15 +33,22 @@ static bool store(struct request *request, const char *name, const json_t *noteb
     return err->code == SU_CONFLICT;
 }
 
+/* The watch that made it, as it is now; NULL: none did, or it is gone. */
+static bool find_watch(struct request *request, const json_t *decision, json_t **ret, struct su_err *err)
+{
+    const char *name = su_json_string(decision, "watch", NULL);
+    *ret = NULL;
+    return name == NULL || watch_get(request_services(request)->watches, request_tenant(request), name, ret, err) || err->code == SU_NOT_FOUND;
+}
+
 static void post_investigate(struct request *request, struct reply *reply)
 {
     struct su_err err;
     const struct services *services = request_services(request);
-    SU_AUTO_JSON json_t *decision = NULL;
-    SU_AUTO_JSON json_t *notebook = NULL;
+    SU_AUTO_JSON json_t *decision = NULL, *watch = NULL, *notebook = NULL;
     bool is_new;
     if (!may_read(request, &err) || !decision_get(services->store, request_tenant(request), request_param(request, "id"), &decision, &err)
-        || !investigate_notebook(decision, NULL, &notebook, &err)) {
+        || !find_watch(request, decision, &watch, &err) || !investigate_notebook(decision, watch, &notebook, &err)) {
         reply_error(reply, &err);
         return;
     }
