@@ -138,7 +138,7 @@ static void a_checkpoint_goes_on_as_if_nothing_had_been(void **state)
 {
     struct stage stage, other;
     const char *definition = "{\"stream\":\"s\",\"every\":\"1s\",\"by\":[\"host\"],\"values\":[\"avg(v)\"],\"detector\":{\"kind\":\"combination\"},"
-                             "\"levels\":{\"on\":\"score\",\"warning\":{\"enter\":0.9},\"critical\":{\"enter\":0.99}}}";
+                             "\"learn_in_episode\":true,\"levels\":{\"on\":\"score\",\"critical\":{\"enter\":0.99}}}";
     struct su_err err;
     struct su_buf kept = SU_BUF(1 << 24), left = SU_BUF(1 << 24), right = SU_BUF(1 << 24);
     set_stage(&stage, definition);
