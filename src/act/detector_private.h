@@ -42,6 +42,7 @@ struct detector {
 };
 
 extern const struct detector_kind detector_kind_threshold, detector_kind_rate, detector_kind_seasonal;
+extern const struct detector_kind detector_kind_kmeans, detector_kind_pca, detector_kind_shape;
 
 /* A settings member of type number that was given. */
 static inline bool is_given(double setting) { return !isnan(setting); }
