@@ -381,12 +381,10 @@ static void update(const struct detector *detector, void *memory, const struct d
         weights(detector, state, weight);
         size_t centre = nearest(detector, state, state->lagged, weight, &distance);
         ret->value = sqrt((double)distance);
-        ret->score = rarity_score(&state->rarity, ret->value);
+        ret->score = rarity_judge(&state->rarity, ret->value, point->may_learn);
         ret->is_warm = rarity_is_warm(&state->rarity);
         ret->high = rarity_bound(&state->rarity, 0.99);
         ret->dimension = (int8_t)farthest_dimension(detector, state, centre, weight);
-        if (point->may_learn)
-            rarity_learn(&state->rarity, ret->value);
     }
     if (point->may_learn && !detector->made)
         learn(detector, state);

@@ -179,16 +179,13 @@ static struct judged judge(const struct detector *detector, struct state *state,
 static void say(const struct detector *detector, struct state *state, const double *features, bool may_learn, struct detector_verdict *ret)
 {
     struct judged judged = judge(detector, state, features);
-    double residual = rarity_score(&state->residual, judged.residual), inside = rarity_score(&state->inside, judged.inside);
+    double residual = rarity_judge(&state->residual, judged.residual, may_learn);
+    double inside = rarity_judge(&state->inside, judged.inside, may_learn);
     ret->is_warm = rarity_is_warm(&state->residual);
     ret->score = fmax(0, 1 - 2 * (1 - fmax(residual, inside)));
     ret->value = sqrt(residual >= inside ? judged.residual : judged.inside);
     ret->high = sqrt(rarity_bound(residual >= inside ? &state->residual : &state->inside, 0.99));
     ret->dimension = (int8_t)(judged.farthest % detector->dimensions);
-    if (may_learn) {
-        rarity_learn(&state->residual, judged.residual);
-        rarity_learn(&state->inside, judged.inside);
-    }
 }
 
 /* The point in front of those before it.  What is missing is taken for its mean: it says nothing. */

@@ -177,12 +177,10 @@ static void update(const struct detector *detector, void *memory, const struct d
         state->usual_variance = variance;
     if (state->past >= 2 * size && state->usual_variance > 0) {
         ret->value = sqrt(nearest(state, size, centred, squares));
-        ret->score = rarity_score(&state->rarity, ret->value);
+        ret->score = rarity_judge(&state->rarity, ret->value, point->may_learn);
         ret->is_warm = rarity_is_warm(&state->rarity);
         ret->high = rarity_bound(&state->rarity, 0.99);
         ret->dimension = (int8_t)settings_of(detector)->dimension;
-        if (point->may_learn)
-            rarity_learn(&state->rarity, ret->value);
     }
     if (point->may_learn)
         state->usual_variance += FORGET * (variance - state->usual_variance);
