@@ -17,7 +17,7 @@
 #include "act/detector_private.h"
 #include "act/rarity.h"
 
-enum { WINDOW_MAX = 64, HISTORY_MAX = 1664, BLOCK = 32 };
+enum { WINDOW_MAX = 64, HISTORY_MAX = 1664, BLOCK = 16 };
 #define FLATNESS 0.25       /* of the usual variance of a window is added to each */
 #define FAR 1e15            /* farther is taken for this: its square is a float */
 #define FORGET 0.002        /* how fast the usual variance follows */
@@ -45,12 +45,14 @@ struct state {
     uint32_t gap;               /* points missing in a row */
     uint32_t past;              /* points of history */
     uint32_t has_origin;
-    float window[WINDOW_MAX];   /* oldest first */
-    float history[];            /* oldest first; one block more than asked for, of which some may be unused */
+    float numbers[];            /* the window, then the history, both oldest first, then a block that only products() looks at */
 };
 
 static const struct settings *settings_of(const struct detector *detector) { return detector->settings; }
 
+static float *history_of(const struct detector *detector, struct state *state) { return state->numbers + settings_of(detector)->window; }
+
+/* One block more than asked for, so that the oldest make room a block at a time. */
 static size_t room_of(const struct detector *detector) { return (size_t)settings_of(detector)->history + BLOCK; }
 
 static bool configure(struct detector *detector, const json_t *model, struct su_err *err)
@@ -67,16 +69,17 @@ static bool configure(struct detector *detector, const json_t *model, struct su_
 
 static size_t state_bytes(const struct detector *detector)
 {
-    return sizeof(struct state) + room_of(detector) * sizeof(float);
+    return sizeof(struct state) + ((size_t)settings_of(detector)->window + room_of(detector) + BLOCK) * sizeof(float);
 }
 
 static void remember(const struct detector *detector, struct state *state, float value)
 {
+    float *history = history_of(detector, state);
     if (state->past == room_of(detector)) {
-        memmove(state->history, state->history + BLOCK, (state->past - BLOCK) * sizeof *state->history);
+        memmove(history, history + BLOCK, (state->past - BLOCK) * sizeof *history);
         state->past -= BLOCK;
     }
-    state->history[state->past++] = value;
+    history[state->past++] = value;
 }
 
 /* The point enters the window, and what leaves it is remembered. */
@@ -85,11 +88,11 @@ static void push(const struct detector *detector, struct state *state, double va
     size_t size = (size_t)settings_of(detector)->window;
     if (state->points == size) {
         if (may_learn && state->may_learn >> (size - 1) & 1)
-            remember(detector, state, state->window[0]);
-        memmove(state->window, state->window + 1, (size - 1) * sizeof *state->window);
+            remember(detector, state, state->numbers[0]);
+        memmove(state->numbers, state->numbers + 1, (size - 1) * sizeof *state->numbers);
         state->points--;
     }
-    state->window[state->points++] = (float)fmin(fmax((value - state->origin) / state->unit, -FAR), FAR);
+    state->numbers[state->points++] = (float)fmin(fmax((value - state->origin) / state->unit, -FAR), FAR);
     state->may_learn = state->may_learn << 1 | may_learn;
 }
 
@@ -119,9 +122,9 @@ static double centre(const struct state *state, size_t size, float *centred)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < size; i++)
-        sum += state->window[i];
+        sum += state->numbers[i];
     for (size_t i = 0; i < size; i++) {
-        centred[i] = (float)(state->window[i] - sum / (double)size);
+        centred[i] = (float)(state->numbers[i] - sum / (double)size);
         squares += (double)centred[i] * centred[i];
     }
     return squares;
@@ -138,13 +141,12 @@ static void products(const float *history, const float *centred, size_t size, fl
 }
 
 /* Squared distance, per point, of the newest window to the most similar one of the past. */
-static double nearest(const struct state *state, size_t size, const float *centred, double squares)
+static double nearest(const float *history, size_t windows, double usual_variance, size_t size, const float *centred, double squares)
 {
-    size_t windows = state->past - size + 1;
-    double n = (double)size, extra = FLATNESS * state->usual_variance * n, sum = 0, sum_squares = 0;
+    double n = (double)size, extra = FLATNESS * usual_variance * n, sum = 0, sum_squares = 0;
     for (size_t i = 0; i < size - 1; i++) {
-        sum += state->history[i];
-        sum_squares += (double)state->history[i] * state->history[i];
+        sum += history[i];
+        sum_squares += (double)history[i] * history[i];
     }
     /* |a/p - b/q|² = |a|²/p² + |b|²/q² - 2ab/(pq), where p and q are the spreads */
     double own = squares / (squares + extra), twice = 2 / sqrt(squares + extra), least = DBL_MAX;
@@ -152,13 +154,13 @@ static double nearest(const struct state *state, size_t size, const float *centr
     for (size_t window = 0; window < windows; window++) {
         size_t within = window % BLOCK;
         if (within == 0)
-            products(state->history + window, centred, size, sums);
-        double in = state->history[window + size - 1];
+            products(history + window, centred, size, sums);
+        double in = history[window + size - 1];
         sum += in;
         sum_squares += in * in;
         double theirs = fmax(sum_squares - sum * sum / n, 0), inverse = 1 / sqrt(theirs + extra);
         least = fmin(least, theirs * inverse * inverse - twice * inverse * sums[within]);
-        double out = state->history[window];
+        double out = history[window];
         sum -= out;
         sum_squares -= out * out;
     }
@@ -176,7 +178,7 @@ static void update(const struct detector *detector, void *memory, const struct d
     if (state->usual_variance == 0)
         state->usual_variance = variance;
     if (state->past >= 2 * size && state->usual_variance > 0) {
-        ret->value = sqrt(nearest(state, size, centred, squares));
+        ret->value = sqrt(nearest(history_of(detector, state), state->past - size + 1, state->usual_variance, size, centred, squares));
         ret->score = rarity_judge(&state->rarity, ret->value, point->may_learn);
         ret->is_warm = rarity_is_warm(&state->rarity);
         ret->high = rarity_bound(&state->rarity, 0.99);
@@ -193,10 +195,8 @@ static bool check(const struct detector *detector, const void *memory)
     bool is_sound = rarity_check(&state->rarity) && isfinite(state->origin) && state->unit >= 0 && isfinite(state->last) &&
                     isfinite(state->usual_variance) && state->usual_variance >= 0 && state->points <= settings->window &&
                     state->gap <= settings->window && state->past <= room_of(detector) && state->has_origin <= 1;
-    for (size_t i = 0; is_sound && i < state->points; i++)
-        is_sound = isfinite((double)state->window[i]);
-    for (size_t i = 0; is_sound && i < state->past; i++)
-        is_sound = isfinite((double)state->history[i]);
+    for (size_t i = 0; is_sound && i < (size_t)settings->window + state->past; i++)
+        is_sound = isfinite((double)state->numbers[i]);
     return is_sound;
 }
 
