@@ -45,6 +45,7 @@ void decision_id(const char *const *parts, size_t count, char ret[static SU_ID_S
 
 struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
+    const char *id;                 /* how it begins */
     int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
     size_t limit;
 };
