@@ -19,26 +19,21 @@
 
 #define HIT 0.99
 #define MUTED 0.989
-enum { RING = 16, PARTS_MAX = 3, OPINIONS_MAX = 6 };
+enum { PARTS_MAX = 4 };
 
 struct settings { double smooth, mute; };
-static const struct settings settings_default = {6, 2};
+static const struct settings settings_default = {3, 20};
 
 /* The parts, each a detector of its own whose state stands at its offset behind struct state. */
 struct part { struct detector *detector; size_t offset; };
 struct combination { struct part parts[PARTS_MAX]; size_t parts_used, bytes; };
 
-enum { INSTANT, SHORT, LONG, RESTLESS, STATISTICS };
 struct state {
     double unusual;             /* smoothed logarithm of how rare the parts find it */
+    double energy;              /* smoothed square of what is left over, in spreads */
     struct rarity rarity;
-    struct rarity statistics[STATISTICS];
-    float ring[RING];           /* what was left over of the last points, in spreads */
-    struct rarity lasting;
-    float past[RING];
-    uint32_t points, at, next, pad;
-    int32_t mute;     /* points of silence to come */
-    uint32_t run;
+    uint32_t points, run;       /* run: points of a hit so far */
+    int32_t mute, reserved;     /* points of silence to come */
     struct baseline residual[]; /* one value: of what the season leaves; several: one each, of the values */
 };
 
@@ -49,11 +44,10 @@ static size_t head_bytes(const struct detector *detector)
     return (sizeof(struct state) + detector->dimensions * sizeof(struct baseline) + 15) / 16 * 16;
 }
 
-static bool add_part(struct detector *detector, struct combination *made, const char *kind, json_t *parameters, size_t dimensions, struct su_err *err)
+static bool add_part(struct detector *detector, struct combination *made, const char *kind, size_t dimensions, struct su_err *err)
 {
     struct part *part = &made->parts[made->parts_used];
-    SU_AUTO_JSON json_t *owned = parameters;
-    if (!detector_new(kind, owned, NULL, dimensions, &part->detector, err))
+    if (!detector_new(kind, NULL, NULL, dimensions, &part->detector, err))
         return false;
     part->offset = made->bytes;
     made->bytes += detector_state_bytes(part->detector);
@@ -61,16 +55,12 @@ static bool add_part(struct detector *detector, struct combination *made, const 
     return true;
 }
 
-enum part_number { ABSENCE, VALUE, SHAPE };
 static bool combination_configure(struct detector *detector, const json_t *model, struct su_err *err)
 {
     struct combination *made = detector->made = su_alloc(sizeof *made);
     made->bytes = head_bytes(detector);
-    if (!add_part(detector, made, "absence", NULL, 1, err))
-        return false;
-    if (detector->dimensions == 1)
-        return add_part(detector, made, "seasonal", json_pack("{s:f}", "follow", 1000.0), 1, err) && add_part(detector, made, "shape", json_pack("{s:i}", "history", 320), 1, err);
-    return add_part(detector, made, "pca", NULL, detector->dimensions, err);
+    return add_part(detector, made, "change", 1, err) && add_part(detector, made, "threshold", 1, err) &&
+           add_part(detector, made, detector->dimensions == 1 ? "seasonal" : "threshold", 1, err);
 }
 
 static void combination_release(struct detector *detector)
@@ -92,43 +82,61 @@ static void combination_begin(const struct detector *detector, void *state)
 
 /* -------------------------------------------------------------------- a point */
 
+enum part_number { CHANGE, RESTLESS, VALUE };
+
 static double ask(const struct combination *made, void *state, enum part_number number, const struct detector_point *point,
-                  struct detector_verdict *ret)
+                  double value, struct detector_verdict *ret)
 {
     const struct part *part = &made->parts[number];
-    detector_update(part->detector, (char *)state + part->offset, point, ret);
+    const struct detector_point asked = {point->time_us, &value, point->messages, point->may_learn};
+    detector_update(part->detector, (char *)state + part->offset, &asked, ret);
     return ret->score;
 }
 
-static void remember(struct state *state, double z)
+/* One value: against its season.  Several: the one furthest from its level.  Gives what is left over, in spreads. */
+static double leftover(const struct detector *detector, struct state *state, const struct detector_point *point, double *ret_score,
+                       struct detector_verdict *ret)
 {
-    state->ring[state->at] = (float)z;
-    state->at = (state->at + 1) % RING;
+    const struct combination *made = detector->made;
+    struct detector_verdict part;
+    if (detector->dimensions == 1) {
+        *ret_score = ask(made, state, VALUE, point, point->values[0], &part);
+        struct baseline *residual = &state->residual[0];
+        double off = part.value - part.expected, z = residual->points ? baseline_deviation(residual, off) : 0;
+        *ret = (struct detector_verdict){.value = part.value, .expected = part.expected, .low = part.low, .high = part.high, .dimension = 0};
+        if (point->may_learn)
+            baseline_learn(residual, off, 5000);
+        return z;
+    }
+    double furthest = 0, sum = 0;
+    size_t seen = 0;
+    for (size_t i = 0; i < detector->dimensions; i++) {
+        double value = value_of(point, i);
+        if (isnan(value))
+            continue;
+        struct baseline *level = &state->residual[i];
+        double z = level->points ? baseline_deviation(level, value) : 0;
+        z = fmin(fmax(z, -1e6), 1e6);
+        sum += z * z;
+        seen++;
+        if (fabs(z) > fabs(furthest)) {
+            furthest = z;
+            ret->dimension = (int8_t)i;
+        }
+        if (point->may_learn)
+            baseline_learn(level, value, 5000);
+    }
+    ret->value = sqrt(sum / (double)(seen ? seen : 1));
+    *ret_score = ask(made, state, VALUE, point, log(ret->value + 1e-3), &part);
+    return furthest;
 }
 
-static double recent(const struct state *state, uint32_t ago) { return (double)state->ring[(state->at + RING - 1 - ago) % RING]; }
-
-static double mean_of(const struct state *state, uint32_t from, uint32_t count)
+static bool has_value(const struct detector *detector, const struct detector_point *point)
 {
-    double sum = 0;
-    for (uint32_t i = from; i < from + count; i++)
-        sum += recent(state, i);
-    return sum / count;
-}
-
-/* How far off both halves of the last points are, on the same side: what is over, or was one wild value, does not count. */
-static double off(const struct state *state, uint32_t half)
-{
-    double newer = mean_of(state, 0, half), older = mean_of(state, half, half);
-    return newer * older > 0 ? fmin(fabs(newer), fabs(older)) : 0;
-}
-
-static double restless_of(const struct state *state, uint32_t from, uint32_t count)
-{
-    double sum = 0;
-    for (uint32_t i = from; i < from + count; i++)
-        sum += fmin(fabs(recent(state, i)), 3);
-    return sum / count;
+    for (size_t i = 0; i < detector->dimensions; i++)
+        if (!isnan(value_of(point, i)))
+            return true;
+    return false;
 }
 
 /* The harmonic mean of the parts' shares, as a logarithm: about 0 where nothing is unusual. */
@@ -140,35 +148,20 @@ static double combine(const double *scores, size_t count)
     return log(sum / (double)count);
 }
 
-static double lasting_of(const struct state *state, uint32_t count, uint32_t dropped)
+/* What is said of a hit, and the silence after it. */
+static double mute(const struct settings *settings, struct state *state, double score)
 {
-    float sorted[RING];
-    for (uint32_t i = 0; i < count; i++) {
-        float one = state->past[(state->next + RING - 1 - i) % RING];
-        uint32_t j = i;
-        for (; j > 0 && sorted[j - 1] > one; j--)
-            sorted[j] = sorted[j - 1];
-        sorted[j] = one;
+    if (state->mute > 0) {
+        state->mute--;
+        return fmin(score, MUTED);
     }
-    double sum = 0;
-    for (uint32_t i = 0; i + dropped < count; i++)
-        sum += sorted[i];
-    return sum / (count - dropped);
-}
-
-static double judge(struct state *state, int which, double strangeness, bool may_learn)
-{
-    return rarity_judge_tamed(&state->statistics[which], strangeness, may_learn);
-}
-
-static size_t bank(struct state *state, double z, bool may_learn, double *scores)
-{
-    remember(state, fmin(fmax(z, -8), 8));
-    scores[3] = judge(state, INSTANT, fabs(z), may_learn);
-    scores[0] = judge(state, SHORT, fmin(off(state, 2), 1.5 * fabs(recent(state, 0))), may_learn);
-    scores[1] = judge(state, LONG, off(state, 8), may_learn);
-    scores[2] = judge(state, RESTLESS, fmin(restless_of(state, 0, 6), restless_of(state, 6, 6)), may_learn);
-    return 4;
+    if (score >= HIT)
+        state->run += state->run < UINT32_MAX;
+    else if (state->run > 0) {
+        state->run = 0;
+        state->mute = (int32_t)settings->mute;
+    }
+    return score;
 }
 
 static void combination_update(const struct detector *detector, void *memory, const struct detector_point *point,
@@ -177,63 +170,27 @@ static void combination_update(const struct detector *detector, void *memory, co
     const struct settings *settings = detector->settings;
     const struct combination *made = detector->made;
     struct state *state = memory;
-    double scores[OPINIONS_MAX];
-    size_t count = 0;
-    struct detector_verdict part;
-    struct detector_point always = *point;
-    always.may_learn = true;
-    double absent = ask(made, state, ABSENCE, &always, &part);
-    if (point->messages == 0) {
-        ret->score = absent;
-        ret->is_warm = part.is_warm;
+    double scores[3];
+    if (!has_value(detector, point))
         return;
-    }
-    if (detector->dimensions == 1) {
-        ask(made, state, VALUE, point, &part);
-        *ret = (struct detector_verdict){.value = part.value, .expected = part.expected, .low = part.low, .high = part.high, .dimension = 0};
-        double off = part.value - part.expected;
-        if (!isnan(off)) {
-            struct baseline *residual = &state->residual[0];
-            double z = residual->points ? baseline_deviation(residual, off) : 0;
-            if (point->may_learn)
-                baseline_learn(residual, off, 5000);
-            count += bank(state, z, point->may_learn && state->points > 30, scores + count);
-        }
-        scores[count++] = ask(made, state, SHAPE, point, &part);
-    } else {
-        scores[count++] = ask(made, state, VALUE, point, &part);
-        *ret = part;
-        double furthest = 0;
-        for (size_t i = 0; i < detector->dimensions; i++) {
-            double value = value_of(point, i);
-            if (isnan(value))
-                continue;
-            struct baseline *level = &state->residual[i];
-            double z = level->points ? baseline_deviation(level, value) : 0;
-            if (fabs(z) > fabs(furthest))
-                furthest = z;
-            if (point->may_learn)
-                baseline_learn(level, value, 5000);
-        }
-
-        if (0) count += bank(state, furthest, point->may_learn && state->points > 30, scores + count);
-    }
+    double z = leftover(detector, state, point, &scores[VALUE], ret);
+    struct detector_verdict part;
+    scores[CHANGE] = ask(made, state, CHANGE, point, z, &part);
+    double energy = fmin(z * z, 25), step = fmax(0.1, 1.0 / (1.0 + state->points));
+    state->energy += step * (energy - state->energy);
+    scores[RESTLESS] = ask(made, state, RESTLESS, point, log(state->energy + 1e-3), &part);
     state->points += state->points < UINT32_MAX;
-    double unusual = combine(scores, count);
-    state->past[state->next] = (float)unusual;
-    state->next = (state->next + 1) % RING;
-    double lasting = lasting_of(state, (uint32_t)settings->smooth, (uint32_t)settings->mute);
-    bool may_learn = point->may_learn && state->points > DETECTOR_WARM_POINTS;
-    double now = rarity_judge_tamed(&state->rarity, unusual, may_learn), long_ = rarity_judge_tamed(&state->lasting, lasting, may_learn);
+    state->unusual += (combine(scores, SU_COUNT(scores)) - state->unusual) / settings->smooth;
+    double score = rarity_judge(&state->rarity, fmax(state->unusual, 0), point->may_learn && state->points > DETECTOR_WARM_POINTS);
     ret->is_warm = rarity_is_warm(&state->rarity);
-    ret->score = ret->is_warm ? fmax(0, 1 - 2 * (1 - fmax(now, long_))) : 0;
+    ret->score = ret->is_warm ? mute(settings, state, score) : 0;
 }
 
 static bool combination_check(const struct detector *detector, const void *memory)
 {
     const struct combination *made = detector->made;
     const struct state *state = memory;
-    bool is_sound = isfinite(state->unusual) && rarity_check(&state->rarity);
+    bool is_sound = isfinite(state->unusual) && isfinite(state->energy) && state->energy >= 0 && rarity_check(&state->rarity);
     for (size_t i = 0; is_sound && i < detector->dimensions; i++)
         is_sound = baseline_check(&state->residual[i]);
     for (size_t i = 0; is_sound && i < made->parts_used; i++)
