@@ -206,6 +206,16 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
     return true;
 }
 
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
+{
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err, "SELECT 1 FROM decisions WHERE tenant = ?1 AND id = ?2 AND state IN ('pending', 'held')",
+                     sql_text(tenant), sql_text(id)))
+        return false;
+    *ret = found != 0;
+    return true;
+}
+
 /* --- the outbox --------------------------------------------------------------------- */
 
 void outbox_head_done(struct outbox_head *head)
