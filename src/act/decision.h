@@ -48,6 +48,7 @@ bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *
 
 struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
+    const char *id;                 /* how it begins */
     int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
     size_t limit;
 };

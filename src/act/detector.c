@@ -6,7 +6,10 @@
 static const struct detector_kind *const kinds[] = {
     &detector_kind_threshold,
     &detector_kind_rate,
+    &detector_kind_absence,
     &detector_kind_seasonal,
+    &detector_kind_change,
+    &detector_kind_combination,
 };
 
 /* What a state begins with, so that a checkpoint of another kind, version or shape is refused. */

@@ -41,7 +41,8 @@ struct detector {
     void *made;                         /* the kind's, from configure */
 };
 
-extern const struct detector_kind detector_kind_threshold, detector_kind_rate, detector_kind_seasonal;
+extern const struct detector_kind detector_kind_threshold, detector_kind_rate, detector_kind_absence, detector_kind_seasonal,
+    detector_kind_change, detector_kind_combination;
 
 /* A settings member of type number that was given. */
 static inline bool is_given(double setting) { return !isnan(setting); }

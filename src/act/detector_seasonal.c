@@ -119,13 +119,11 @@ static void seasonal_update(const struct detector *detector, void *memory, const
     double spread = early_spread + place.share * (late_spread - early_spread);
     double unit = fmax(spread, 1e-12 * fabs(expected) + 1e-30), strangeness = fabs(value - expected) / unit;
     double band = rarity_bound(&state->rarity, 0.99) * unit;
-    *ret = (struct detector_verdict){.score = rarity_score(&state->rarity, strangeness), .value = value, .expected = expected,
-        .low = expected - band, .high = expected + band, .is_warm = rarity_is_warm(&state->rarity)};
-    if (!point->may_learn)
-        return;
-    if (state->points >= BASELINE_POINTS)
-        rarity_learn(&state->rarity, strangeness);
-    learn_point(settings, state, place, value, expected, spread, weight);
+    *ret = (struct detector_verdict){.value = value, .expected = expected, .low = expected - band, .high = expected + band,
+                                     .is_warm = rarity_is_warm(&state->rarity)};
+    ret->score = rarity_judge(&state->rarity, strangeness, point->may_learn && state->points >= BASELINE_POINTS);
+    if (point->may_learn)
+        learn_point(settings, state, place, value, expected, spread, weight);
 }
 
 static size_t seasonal_bytes(const struct detector *detector) { return sizeof(struct state); }

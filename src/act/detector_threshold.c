@@ -46,7 +46,7 @@ static void judge(const struct limits *limits, struct learned *learned, double v
     double strangeness = strangeness_of(limits, learned->level.points ? baseline_deviation(&learned->level, value) : 0);
     double unit = baseline_unit(&learned->level), band = rarity_bound(&learned->rarity, 0.99) * unit;
     ret->is_warm = has_limit || rarity_is_warm(&learned->rarity);
-    ret->score = rarity_score(&learned->rarity, strangeness);
+    ret->score = rarity_judge(&learned->rarity, strangeness, may_learn && learned->level.points >= BASELINE_POINTS);
     if (has_limit)
         ret->score = is_beyond ? fmax(ret->score, BEYOND) : fmin(ret->score, WITHIN);
     ret->value = value;
@@ -55,11 +55,8 @@ static void judge(const struct limits *limits, struct learned *learned, double v
         ret->expected = learned->level.mean;
     ret->low = is_given(limits->below) ? limits->below : has_limit ? NAN : learned->level.mean - band;
     ret->high = is_given(limits->above) ? limits->above : has_limit ? NAN : learned->level.mean + band;
-    if (!may_learn)
-        return;
-    if (learned->level.points >= BASELINE_POINTS)
-        rarity_learn(&learned->rarity, strangeness);
-    baseline_learn(&learned->level, value, limits->memory);
+    if (may_learn)
+        baseline_learn(&learned->level, value, limits->memory);
 }
 
 static bool learned_check(const struct learned *learned)

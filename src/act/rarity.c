@@ -13,6 +13,9 @@ enum { BITS = 3, PER_OCTAVE = 1 << BITS, ABSOLUTE_MAX = 2048 << BITS };
 #define SHAPE_MAX 0.5
 #define CLAIM 100.0             /* times what was seen */
 #define UNIT_MAX 1048576.0
+#define STRANGE 0.99            /* a run of such points is one incident: */
+#define RUN_FULL 5.0            /* its first count in full, */
+#define RUN_LEAST 0.1           /* the others ever less, down to this */
 
 /* Number of the bin on the whole line of positive doubles: exponent and the first bits of the mantissa, which grow
  * with the number. */
@@ -88,13 +91,11 @@ static void follow(struct rarity *rarity, int32_t bin)
         shift_down(rarity);
 }
 
-void rarity_learn(struct rarity *rarity, double strangeness)
+static void learn(struct rarity *rarity, double strangeness, double share)
 {
-    if (!(strangeness >= 0))
-        return;
     if (rarity->unit == 0)
         rarity->unit = 1;
-    float weight = (float)rarity->unit;
+    float weight = (float)(rarity->unit * share);
     bool is_first = rarity->total == rarity->zeros;
     rarity->total += weight;
     if (strangeness < DBL_MIN) {
@@ -111,6 +112,22 @@ void rarity_learn(struct rarity *rarity, double strangeness)
     rarity->unit *= 1 + 1 / MEMORY;
     if (rarity->unit > UNIT_MAX)
         rescale(rarity);
+}
+
+void rarity_learn(struct rarity *rarity, double strangeness)
+{
+    if (strangeness >= 0)
+        learn(rarity, strangeness, 1);
+}
+
+double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn)
+{
+    double score = rarity_score(rarity, strangeness);
+    if (!may_learn || !(strangeness >= 0))
+        return score;
+    rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
+    learn(rarity, strangeness, fmax(fmin(RUN_FULL / fmax(rarity->run, 1), 1), RUN_LEAST));
+    return score;
 }
 
 /* ------------------------------------------------------------------- scoring */

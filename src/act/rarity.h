@@ -13,7 +13,9 @@
  * the score is at most 1 - 1/(100 n).
  *
  * A point as strange as all the others has score 0: the score counts what is strictly less strange, so a constant or
- * a two-valued series is never anomalous.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
+ * a two-valued series is never anomalous.  Points of 0.99 and more that follow one another count ever less when learned
+ * (down to a tenth), as peaks are declustered there: one long incident must not hide the next, and yet what stays becomes
+ * normal in the end.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,12 +28,15 @@ struct rarity {
     float bins[RARITY_BINS];
     int32_t origin;             /* absolute number of the first bin */
     uint32_t points;            /* learned, at most UINT32_MAX */
+    uint32_t run, reserved;     /* points of 0.99 and more, one after the other */
 };
 
 /* 0 ≤ score < 1.  0 when strangeness is NaN or before RARITY_WARM points. */
 double rarity_score(const struct rarity *rarity, double strangeness);
 /* Strangeness may be infinite (counts as very large); NaN and negative are not learned. */
 void rarity_learn(struct rarity *rarity, double strangeness);
+/* Score it, then learn it if it may be. */
+double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn);
 /* About which strangeness has this score; NaN before it is warm. */
 double rarity_bound(const struct rarity *rarity, double score);
 static inline bool rarity_is_warm(const struct rarity *rarity) { return rarity->points >= RARITY_WARM; }
