@@ -144,8 +144,40 @@ static struct block_value value_of(const struct columns *columns, uint32_t row)
     return (struct block_value){0};
 }
 
-static bool is_number(const struct block_value *value) { return value->kind == BLOCK_INT || value->kind == BLOCK_FLOAT; }
-static double number_of(const struct block_value *value) { return value->kind == BLOCK_INT ? (double)value->integer : value->number; }
+enum { NUMBER_TEXT_MAX = 32 };
+
+/* As a number; false when it is none. */
+static bool number_of(const struct block_value *value, double *ret)
+{
+    char text[NUMBER_TEXT_MAX + 1], *end;
+    if (value->kind == BLOCK_INT || value->kind == BLOCK_FLOAT) {
+        *ret = value->kind == BLOCK_INT ? (double)value->integer : value->number;
+        return true;
+    }
+    if (value->kind != BLOCK_TEXT || value->text.len == 0 || value->text.len > NUMBER_TEXT_MAX || !strchr("-.0123456789", value->text.ptr[0]))
+        return false;
+    memcpy(text, value->text.ptr, value->text.len);
+    text[value->text.len] = '\0';
+    *ret = strtod(text, &end);
+    return *end == '\0' && strpbrk(text, "xXpPnN") == NULL;
+}
+
+static bool equals_number(const struct block_value *value, const json_t *wanted)
+{
+    double number;
+    if (json_is_integer(wanted) && value->kind == BLOCK_INT)
+        return value->integer == json_integer_value(wanted);
+    return number_of(value, &number) && number == json_number_value(wanted);
+}
+
+static bool equals_text(const struct block_value *value, struct su_str wanted)
+{
+    const struct block_value as_value = {.kind = BLOCK_TEXT, .text = wanted};
+    double number, wanted_number;
+    if (value->kind == BLOCK_TEXT)
+        return su_str_equal(value->text, wanted);
+    return number_of(value, &number) && number_of(&as_value, &wanted_number) && number == wanted_number;
+}
 
 static bool equals(const struct block_value *value, const json_t *wanted)
 {
@@ -153,12 +185,8 @@ static bool equals(const struct block_value *value, const json_t *wanted)
         return value->kind == 0;
     if (json_is_boolean(wanted))
         return value->kind == BLOCK_BOOL && (value->integer != 0) == json_is_true(wanted);
-    if (json_is_integer(wanted) && value->kind == BLOCK_INT)
-        return value->integer == json_integer_value(wanted);
-    if (json_is_number(wanted))
-        return is_number(value) && number_of(value) == json_number_value(wanted);
-    return value->kind == BLOCK_TEXT
-        && su_str_equal(value->text, (struct su_str){json_string_value(wanted), json_string_length(wanted)});
+    return json_is_number(wanted) ? equals_number(value, wanted)
+                                  : equals_text(value, (struct su_str){json_string_value(wanted), json_string_length(wanted)});
 }
 
 static bool is_among(const struct block_value *value, const json_t *wanted)
@@ -175,13 +203,13 @@ static bool is_among(const struct block_value *value, const json_t *wanted)
 
 static bool holds(const struct condition *condition, const struct block_value *value)
 {
-    double bound = json_number_value(condition->value);
+    double bound = json_number_value(condition->value), number;
     switch (condition->operator) {
     case OP_IS: return equals(value, condition->value);
-    case OP_ABOVE: return is_number(value) && number_of(value) > bound;
-    case OP_AT_LEAST: return is_number(value) && number_of(value) >= bound;
-    case OP_BELOW: return is_number(value) && number_of(value) < bound;
-    case OP_AT_MOST: return is_number(value) && number_of(value) <= bound;
+    case OP_ABOVE: return number_of(value, &number) && number > bound;
+    case OP_AT_LEAST: return number_of(value, &number) && number >= bound;
+    case OP_BELOW: return number_of(value, &number) && number < bound;
+    case OP_AT_MOST: return number_of(value, &number) && number <= bound;
     case OP_IN: return is_among(value, condition->value);
     case OP_NOT: return !is_among(value, condition->value);
     case OP_PREFIX: return value->kind == BLOCK_TEXT && su_str_starts(value->text, su_str_of(json_string_value(condition->value)));

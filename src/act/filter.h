@@ -4,8 +4,8 @@
  * {"field": {"above": 3, "below": 9}} with any of above, at_least, below, at_most (numbers), in (a list of values),
  * not (a value, or a list of them), prefix (of a text), exists (true or false).  Fields are named by path
  * ("user.name"); "_key" is the message's key.  A field that is absent or null is equal to null only, and no other
- * condition but "not" and {"exists": false} holds for it.  Values compare within their kind: numbers with numbers,
- * texts with texts. */
+ * condition but "not" and {"exists": false} holds for it.  A text that is a number counts as that number, and
+ * the other way round: which of them a column holds depends on the messages beside (block.h widens). */
 #pragma once
 #include "base/json.h"
 #include "store/block.h"

@@ -93,7 +93,9 @@ static void add_tick(struct batch *batch, int64_t at_us, int64_t missed)
                               su_zone_name(entry->definition.zone), "scheduled_us", (json_int_t)at_us, "cron",
                               su_json_string(json_object_get(entry->definition.json, "when"), "cron", ""), "missed", (json_int_t)missed);
     batch->ticks_us[batch->count] = at_us;
-    trigger_firing_make(&entry->row, &entry->definition, occasion, event, NULL, &batch->firings[batch->count++]);
+    struct trigger_firing *firing = &batch->firings[batch->count++];
+    trigger_firing_make(&entry->row, &entry->definition, occasion, event, NULL, firing);
+    firing->is_tick = true;
 }
 
 bool schedule_tick(struct entry *entry, struct su_err *err)

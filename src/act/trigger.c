@@ -5,6 +5,7 @@
 #include "aggregate/stream.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "decision.h"
 #include "interact/run.h"
 #include "trigger_private.h"
 
@@ -60,27 +61,56 @@ bool trigger_list(struct triggers *triggers, const char *tenant, json_t **ret_it
     return true;
 }
 
-bool trigger_queued(struct triggers *triggers, const char *tenant, const char *name, json_t **ret_items, struct su_err *err)
+static bool add_queued(struct sql *db, const char *tenant, const char *name, json_t *items, struct su_err *err)
 {
-    STORE_READ(triggers->store, db);
-    TRIGGER_AUTO_ROW struct trigger_row trigger = {0};
-    if (!trigger_load(db, tenant, name, &trigger, err))
-        return false;
     SQL_AUTO_END struct sql_row *row =
-        sql_query(db, err, "SELECT id, queued_ms, firing FROM trigger_queue WHERE tenant = ?1 AND name = ?2 ORDER BY number",
+        sql_query(db, err, "SELECT id, queued_ms, firing FROM trigger_queue WHERE tenant = ?1 AND name = ?2 ORDER BY number DESC",
                   sql_text(tenant), sql_text(name));
-    SU_AUTO_JSON json_t *items = json_array();
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW) {
         char queued[SU_TIME_TEXT];
         SU_AUTO_JSON json_t *firing = json_loads(sql_col_text(row, 2), JSON_ALLOW_NUL, NULL);
-        json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:s, s:O?}", "id", sql_col_text(row, 0), "state", "queued", "queued_at",
-                                               su_time_text(sql_col_int(row, 1), queued), "reason", su_json_string(firing, "reason", ""),
-                                               "parameters", json_object_get(firing, "parameters")));
+        json_array_append_new(items, json_pack("{s:s, s:s, s:s, s:n, s:n, s:s, s:O?, s:O?}", "at", su_time_text(sql_col_int(row, 1), queued), "state",
+                                               "queued", "decision", sql_col_text(row, 0), "delivery", "run", "reason",
+                                               su_json_string(firing, "reason", ""), "event", json_object_get(firing, "event"), "parameters",
+                                               json_object_get(firing, "parameters")));
     }
-    if (next != SQL_DONE)
+    return next == SQL_DONE;
+}
+
+static bool add_decided(struct sql *db, const char *tenant, const json_t *decision, json_t *items, struct su_err *err)
+{
+    char run[SU_ID_SIZE];
+    bool is_final;
+    const char *id = su_json_string(decision, "id", ""), *event = su_json_string(decision, "event", "fired");
+    if (!run_of_decision(db, tenant, id, run, &is_final, err))
         return false;
+    json_array_append_new(items, json_pack("{s:O, s:s, s:s, s:O, s:o, s:O, s:O?, s:O}", "at", json_object_get(decision, "decided_at"), "state", event,
+                                           "decision", id, "delivery", json_object_get(decision, "state"), "run",
+                                           run[0] ? json_string(run) : json_null(), "reason", json_object_get(decision, "reason"), "event",
+                                           json_object_get(json_object_get(decision, "grounds"), "event"), "parameters",
+                                           json_object_get(decision, "parameters")));
+    return true;
+}
+
+bool trigger_firings(struct triggers *triggers, const char *tenant, const char *name, const char *cursor, size_t limit, json_t **ret_items,
+                     char **ret_next, struct su_err *err)
+{
+    STORE_READ(triggers->store, db);
+    TRIGGER_AUTO_ROW struct trigger_row trigger = {0};
+    SU_AUTO_JSON json_t *items = json_array(), *decisions = NULL;
+    SU_AUTO_FREE char *next = NULL;
+    const struct decision_list list = {.tenant = tenant, .trigger = name, .cursor = cursor, .limit = limit};
+    size_t i;
+    json_t *item;
+    if (!trigger_load(db, tenant, name, &trigger, err) || (cursor == NULL && !add_queued(db, tenant, name, items, err))
+        || !decision_list(triggers->store, &list, &decisions, &next, err))
+        return false;
+    json_array_foreach (decisions, i, item)
+        if (!add_decided(db, tenant, item, items, err))
+            return false;
     *ret_items = su_take(items);
+    *ret_next = su_take(next);
     return true;
 }
 

@@ -40,16 +40,19 @@ void triggers_close(struct triggers *triggers);
 /* Makes or changes it (trigger_definition.h); *ret as trigger_get gives it. */
 bool trigger_put(struct triggers *triggers, const char *tenant, const char *name, const json_t *definition, const char *user,
                  json_t **ret, bool *ret_is_new, struct su_err *err);
-/* The definition and {"name","state":"waiting|working|paused|stopped","error","next_at","last_fired_at","fired","dropped",
- * "skipped","missed","queued","under_way","position","has_secret_url","version","created_at","changed_at","changed_by"}
+/* The definition and {"name","state":"waiting|working|paused|stopped","error","next_at","last_fired","fired","dropped",
+ * "skipped","missed","queued","last_dropped","under_way","position","has_secret_url","version","created_at","changed_at","changed_by"}
  * (new reference). */
 bool trigger_get(struct triggers *triggers, const char *tenant, const char *name, json_t **ret, struct su_err *err);
 /* By name (new reference). */
 bool trigger_list(struct triggers *triggers, const char *tenant, json_t **ret_items, struct su_err *err);
 /* What waits in its queue goes with it; decisions stay. */
 bool trigger_delete(struct triggers *triggers, const char *tenant, const char *name, const char *user, struct su_err *err);
-/* Those that wait, oldest first: {"id","fired_for","queued_at"} (new reference).  The others are decisions. */
-bool trigger_queued(struct triggers *triggers, const char *tenant, const char *name, json_t **ret_items, struct su_err *err);
+/* Those that wait, the newest first, then those that are decisions: {"at","state":"queued|fired|skipped|faulty","decision",
+ * "delivery": the decision's state or null,"run": id or null,"reason","event","parameters"}.  *ret_next NULL at the end (caller
+ * frees). */
+bool trigger_firings(struct triggers *triggers, const char *tenant, const char *name, const char *cursor, size_t limit, json_t **ret_items,
+                     char **ret_next, struct su_err *err);
 struct trigger_totals { int64_t triggers, stopped, queued; };
 bool trigger_totals(struct triggers *triggers, const char *tenant, struct trigger_totals *ret, struct su_err *err);
 

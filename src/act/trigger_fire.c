@@ -1,6 +1,7 @@
 /* Firings: how they become decisions, wait, or are passed by.  Layer act; the jobs run on the writer thread. */
 #include <stdlib.h>
 #include <string.h>
+#include "action.h"
 #include "base/clock.h"
 #include "decision.h"
 #include "interact/run.h"
@@ -256,17 +257,31 @@ static bool defer(struct sql *db, struct trigger_step *step, struct trigger_row 
     return *ret == TRIGGER_DROPPED || enqueue(db, row, firing, step->now_ms, err);
 }
 
-static bool take(struct sql *db, struct trigger_step *step, struct trigger_row *row, const struct trigger_firing *firing,
+/* An action that is not there (any more) would be tried for a day: the firing says so at once. */
+static bool check_action(struct sql *db, const struct trigger_row *row, const struct trigger_definition *definition, struct trigger_firing *firing,
+                         struct su_err *err)
+{
+    SU_AUTO_JSON json_t *action = NULL;
+    if (definition->action == NULL || firing->fault || action_load(db, row->tenant, definition->action, &action, err))
+        return true;
+    if (err->code == SU_NOT_FOUND)
+        firing->fault = su_strdup(err->message);
+    return err->code == SU_NOT_FOUND;
+}
+
+static bool take(struct sql *db, struct trigger_step *step, struct trigger_row *row, struct trigger_firing *firing,
                  enum trigger_verdict *ret, struct su_err *err)
 {
     char run[SU_ID_SIZE];
     bool was_known, is_busy;
     if (!is_known(db, row, firing->id, &was_known, err))
         return false;
-    if (was_known || !take_rate(row, step->definition, step->now_ms)) {
+    if (was_known || (!firing->is_tick && !take_rate(row, step->definition, step->now_ms))) {
         *ret = was_known ? TRIGGER_KNOWN : drop(step, row);
         return true;
     }
+    if (!check_action(db, row, step->definition, firing, err))
+        return false;
     if (firing->fault) {
         free(row->error);
         row->error = su_strdup(firing->fault);

@@ -46,6 +46,7 @@ struct trigger_firing {
     char *reason, *fault;       /* fault: it can't be made, and why; or NULL */
     const char *stream;         /* of a message, or NULL; borrowed */
     int64_t offset, time_us;
+    bool is_tick;               /* of a schedule: bounded already, the rate does not count it */
 };
 void trigger_firing_done(struct trigger_firing *firing);
 /* From an event; occasion: what it is, once in a generation.  Takes event. */

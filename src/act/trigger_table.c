@@ -152,8 +152,8 @@ json_t *trigger_row_json(struct triggers *triggers, struct sql *db, const struct
         "{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I, s:o, s:s, s:o, s:s}", "name", row->name, "kind",
         is_read ? trigger_kind_name(definition.kind) : "", "state", state, "error",
         su_json_text_or_null(row->error ? row->error : is_read ? NULL : err.message), "next_at", is_read ? next_at(&definition, row) : json_null(),
-        "last_fired_at", time_or_null(row->last_fired_ms), "fired", (json_int_t)row->fired, "dropped", (json_int_t)row->dropped, "skipped",
-        (json_int_t)row->skipped, "missed", (json_int_t)row->missed, "queued", (json_int_t)row->queued, "last_dropped_at",
+        "last_fired", time_or_null(row->last_fired_ms), "fired", (json_int_t)row->fired, "dropped", (json_int_t)row->dropped, "skipped",
+        (json_int_t)row->skipped, "missed", (json_int_t)row->missed, "queued", (json_int_t)row->queued, "last_dropped",
         time_or_null(row->last_dropped_ms), "under_way", active, "has_secret_url", row->has_secret, "version", (json_int_t)row->version,
         "created_at", time_or_null(row->created_ms), "created_by", row->created_by, "changed_at", time_or_null(row->changed_ms), "changed_by",
         row->changed_by);

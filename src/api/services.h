@@ -24,6 +24,8 @@ struct consumers;
 struct actions;
 struct models;
 struct iterations;
+struct triggers;
+struct schedule;
 struct delivery;
 struct accounts;
 struct secrets;
@@ -53,6 +55,8 @@ struct services {
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */
     struct models *models;          /* act/model.h */
+    struct triggers *triggers;      /* act/trigger.h */
+    struct schedule *schedule;      /* act/schedule.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */

@@ -26,6 +26,8 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/schedule.h"
+#include "act/trigger.h"
 #include "act/model.h"
 #include "aggregate/consumer.h"
 #include "aggregate/derived.h"
@@ -223,7 +225,7 @@ struct serving {
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
     fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations,
+    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations, trigger_migrations,
     model_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -363,6 +365,19 @@ static bool delivery_part(struct serving *serving, struct su_err *err)
 }
 static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
+static bool triggers_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return triggers_open(services->store, services->bus, services->streams, services->runs, &services->triggers, err);
+}
+static void triggers_end(struct serving *serving) { triggers_close(serving->services.triggers); }
+
+static bool schedule_part(struct serving *serving, struct su_err *err)
+{
+    return schedule_open(serving->services.triggers, NULL, &serving->services.schedule, err);
+}
+static void schedule_end(struct serving *serving) { schedule_close(serving->services.schedule); }
+
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
     return accounts_open(serving->services.store, serving->services.limits, &serving->services.accounts, err);
@@ -488,6 +503,8 @@ static const struct part parts[] = {
     {"models", models_part, models_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
+    {"triggers", triggers_part, triggers_end},
+    {"schedule", schedule_part, schedule_end},
     {"server", server_part, server_end},
 };
 
