@@ -22,6 +22,7 @@ struct recipes;
 struct runs;
 struct consumers;
 struct actions;
+struct watches;
 struct models;
 struct iterations;
 struct triggers;
@@ -54,6 +55,7 @@ struct services {
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */
+    struct watches *watches;        /* act/watch.h */
     struct models *models;          /* act/model.h */
     struct triggers *triggers;      /* act/trigger.h */
     struct schedule *schedule;      /* act/schedule.h */

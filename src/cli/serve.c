@@ -28,6 +28,7 @@
 #include "act/iteration.h"
 #include "act/schedule.h"
 #include "act/trigger.h"
+#include "act/watch.h"
 #include "act/model.h"
 #include "aggregate/consumer.h"
 #include "aggregate/derived.h"
@@ -225,8 +226,13 @@ struct serving {
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
     fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations, trigger_migrations,
-    model_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations,
+    action_migrations,
+    decision_migrations,
+    model_migrations,
+    watch_migrations,
+    trigger_migrations,
+    NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -377,6 +383,11 @@ static bool schedule_part(struct serving *serving, struct su_err *err)
     return schedule_open(serving->services.triggers, NULL, &serving->services.schedule, err);
 }
 static void schedule_end(struct serving *serving) { schedule_close(serving->services.schedule); }
+static bool watches_part(struct serving *serving, struct su_err *err)
+{
+    return watches_open(serving->services.streams, serving->services.models, &serving->services.watches, err);
+}
+static void watches_end(struct serving *serving) { watches_close(serving->services.watches); }
 
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
@@ -505,6 +516,7 @@ static const struct part parts[] = {
     {"delivery", delivery_part, delivery_end},
     {"triggers", triggers_part, triggers_end},
     {"schedule", schedule_part, schedule_end},
+    {"watches", watches_part, watches_end},
     {"server", server_part, server_end},
 };
 
