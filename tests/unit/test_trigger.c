@@ -246,7 +246,8 @@ enum { MINUTE_US = 60000000 };
 static void ticks_fire_as_the_clock_goes_and_once(void **state)
 {
     struct world *w = *state;
-    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\", \"catch_up\": \"all\"}, \"then\": {\"run\": {\"notebook\": \"x\"}}}");
+    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\", \"catch_up\": \"all\"},"
+                " \"then\": {\"run\": {\"notebook\": \"x\"}}}");
     int64_t minute = w->now_us / MINUTE_US * MINUTE_US;
     for (int i = 1; i <= 3; i++) {
         move_to(w, minute + i * (int64_t)MINUTE_US + 1000);
@@ -265,10 +266,12 @@ static void a_change_of_when_begins_anew_and_a_change_of_then_does_not(void **st
 {
     struct world *w = *state;
     int64_t minute = w->now_us / MINUTE_US * MINUTE_US;
-    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\"}, \"then\": {\"run\": {\"notebook\": \"x\"}}}");
+    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\"},"
+                " \"then\": {\"run\": {\"notebook\": \"x\"}}}");
     move_to(w, minute + 2 * (int64_t)MINUTE_US);
     wait_number(w, "t", "fired", 1);
-    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\"}, \"then\": {\"run\": {\"notebook\": \"y\"}}}");
+    put(w, "t", "{\"concurrency\": \"parallel\", \"when\": {\"kind\": \"cron\", \"cron\": \"* * * * *\"},"
+                " \"then\": {\"run\": {\"notebook\": \"y\"}}}");
     move_to(w, minute + 3 * (int64_t)MINUTE_US);
     wait_number(w, "t", "fired", 2);
     assert_int_equal(number(w, "t", "missed"), 1);
@@ -347,7 +350,8 @@ static void retention_keeps_what_a_trigger_has_not_seen(void **state)
 {
     struct world *w = *state;
     STREAM_AUTO struct stream *stream = make_stream(w, "s");
-    put(w, "t", "{\"when\": {\"kind\": \"event\", \"stream\": \"s\", \"where\": {\"n\": 9}}, \"concurrency\": \"parallel\", \"then\": {\"run\": {\"notebook\": \"x\"}}}");
+    put(w, "t", "{\"when\": {\"kind\": \"event\", \"stream\": \"s\", \"where\": {\"n\": 9}}, \"concurrency\": \"parallel\","
+                " \"then\": {\"run\": {\"notebook\": \"x\"}}}");
     say(w, stream, 0, 10);
     wait_number(w, "t", "fired", 1);
     close_world(w);
