@@ -9,6 +9,9 @@ static const struct detector_kind *const kinds[] = {
     &detector_kind_absence,
     &detector_kind_seasonal,
     &detector_kind_change,
+    &detector_kind_kmeans,
+    &detector_kind_pca,
+    &detector_kind_shape,
     &detector_kind_combination,
 };
 

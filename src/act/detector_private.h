@@ -42,7 +42,7 @@ struct detector {
 };
 
 extern const struct detector_kind detector_kind_threshold, detector_kind_rate, detector_kind_absence, detector_kind_seasonal,
-    detector_kind_change, detector_kind_combination;
+    detector_kind_change, detector_kind_kmeans, detector_kind_pca, detector_kind_shape, detector_kind_combination;
 
 /* A settings member of type number that was given. */
 static inline bool is_given(double setting) { return !isnan(setting); }

@@ -15,6 +15,7 @@ enum { BITS = 3, PER_OCTAVE = 1 << BITS, ABSOLUTE_MAX = 2048 << BITS };
 #define SHAPE_NONE 1e-3         /* closer to 0 it is an exponential */
 #define CLAIM 100.0             /* times what was seen */
 #define UNIT_MAX 1048576.0
+#define TAMED 0.9995            /* what is stranger is learned as this */
 #define STRANGE 0.999           /* a run of such points is one incident: */
 #define RUN_LEAST 0.03          /* its points count ever less, down to this */
 
@@ -121,14 +122,23 @@ void rarity_learn(struct rarity *rarity, double strangeness)
         learn(rarity, strangeness, 1);
 }
 
-double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn)
+static double judge(struct rarity *rarity, double strangeness, double most, bool may_learn)
 {
     double score = rarity_score(rarity, strangeness);
     if (!may_learn || !(strangeness >= 0))
         return score;
     rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
+    if (score > most)
+        strangeness = fmin(strangeness, rarity_bound(rarity, most));
     learn(rarity, strangeness, fmax(1 / fmax(rarity->run, 1), RUN_LEAST));
     return score;
+}
+
+double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn) { return judge(rarity, strangeness, 1, may_learn); }
+
+double rarity_judge_tamed(struct rarity *rarity, double strangeness, bool may_learn)
+{
+    return judge(rarity, strangeness, TAMED, may_learn);
 }
 
 /* ------------------------------------------------------------------- scoring */
