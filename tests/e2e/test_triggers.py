@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_definition_is_said_with_its_place(shared_server, w
 # -- calls and secret addresses ---------------------------------------------------------------------------------------
 
 
-def test_a_call_fires_with_its_parameters_where_the_definition_leaves_them_open(acting, receiver):
+def test_a_call_fires_with_its_parameters_where_the_definition_leaves_them_open(acting, receiver):  # noqa: F811
     trigger(acting, "call", {"kind": "api"}, {"action": "hook", "parameters": {
         "fixed": 7, "twice": "{{ event.parameters.n }}", "who": "by {{ event.user }}", "name": "{{ trigger.name }}", "mood": "{{ event.parameters.mood | calm }}"}})
     answer = fire(acting, "call", n=3, fixed=8, more="x")
@@ -126,7 +126,7 @@ def test_a_call_fires_with_its_parameters_where_the_definition_leaves_them_open(
     problem(fire(acting, "call"), 409, "not enabled")
 
 
-def test_a_secret_address_fires_without_any_other_credential_and_a_wrong_one_does_not(acting, receiver):
+def test_a_secret_address_fires_without_any_other_credential_and_a_wrong_one_does_not(acting, receiver):  # noqa: F811
     trigger(acting, "deploy", {"kind": "api"})
     trigger(acting, "daily", {"kind": "cron", "cron": "@daily"})
     problem(acting.requests.post("/v1/triggers/daily/secret-url"), 409, "kind api")
@@ -187,7 +187,7 @@ def test_reading_and_firing_need_their_scopes_and_other_tenants_see_nothing(acti
 # -- what happens -----------------------------------------------------------------------------------------------------
 
 
-def test_objects_fire_by_prefix_and_tag_when_they_are_made_or_changed(acting, receiver):
+def test_objects_fire_by_prefix_and_tag_when_they_are_made_or_changed(acting, receiver):  # noqa: F811
     acting.put("in/early", "before the trigger")
     trigger(acting, "arrived", {"kind": "object", "prefix": "in/", "on": ["created"]},
             {"action": "hook", "parameters": {"file": "{{ event.name }}", "version": "{{ event.version }}"}})
@@ -301,7 +301,7 @@ def test_a_tick_that_is_due_now_fires_on_time_whatever_the_policy(acting):
 # -- once -------------------------------------------------------------------------------------------------------------
 
 
-def test_no_firing_is_lost_or_doubled_by_a_server_that_is_killed_again_and_again(acting, receiver):
+def test_no_firing_is_lost_or_doubled_by_a_server_that_is_killed_again_and_again(acting, receiver):  # noqa: F811
     create(acting.requests, "s")
     trigger(acting, "each", {"kind": "event", "stream": "s", "where": {"n": {"at_least": 0}}}, {"action": "hook", "parameters": {"n": "{{ event.n }}"}},
             rate_limit={"count": 1000})
