@@ -127,19 +127,6 @@ static void get_content(struct request *request, struct reply *reply) { reply_mo
 
 /* --- saving ---------------------------------------------------------------------------------- */
 
-static bool stage_of(const char *text, enum model_stage *ret, struct su_err *err)
-{
-    if (text == NULL)
-        *ret = MODEL_STAGE_POLICY;
-    else if (strcmp(text, "live") == 0)
-        *ret = MODEL_LIVE;
-    else if (strcmp(text, "candidate") == 0)
-        *ret = MODEL_CANDIDATE;
-    else
-        return su_fail_field(err, SU_INVALID, "/stage", "stage: must be live or candidate, was \"%.40s\"", text);
-    return true;
-}
-
 /* Whoever asks, and the notebook if it is a run. */
 static bool maker_of(struct request *request, struct model_save *save, struct su_err *err)
 {
@@ -193,7 +180,7 @@ static bool save(struct request *request, json_t **ret, struct su_err *err)
     SU_AUTO_FREE char *content = NULL;
     size_t len;
     if (!request_bind(request, model_fields, &body, err) || !content_of(request, &body, &content, &len, err) || !maker_of(request, &what, err)
-        || !stage_of(body.stage, &what.stage, err))
+        || !model_stage_parse(body.stage, &what.stage, err))
         return false;
     what.format = body.format ? body.format : body.value ? "json" : NULL;
     what.kind = body.kind;
@@ -227,7 +214,7 @@ static bool put_begin(struct request *request, void **ret_state, struct su_err *
     if (metrics_text && (!su_json_parse(su_str_of(metrics_text), "metrics", &metrics, err) || !json_is_object(metrics)))
         return su_fail_field(err, SU_INVALID, "metrics", "metrics: must be a JSON object of numbers");
     what.metrics = metrics;
-    if (!maker_of(request, &what, err) || !stage_of(request_query(request, "stage"), &what.stage, err))
+    if (!maker_of(request, &what, err) || !model_stage_parse(request_query(request, "stage"), &what.stage, err))
         return false;
     struct model_saving *saving;
     if (!model_save_begin(service(request), &what, &saving, err))
