@@ -9,13 +9,14 @@ enum { BITS = 3, PER_OCTAVE = 1 << BITS, ABSOLUTE_MAX = 2048 << BITS };
 #define TAIL_SHARE 0.03         /* of the points: what the tail is fitted to, */
 #define TAIL_POINTS 10.0        /* but at least so many */
 #define SHAPE_PRIOR 0.1         /* and how many points that is worth */
-#define SHAPE_PRIOR_POINTS 30.0
+#define SHAPE_PRIOR_POINTS 100.0
+#define SHAPE_MIN -0.1
 #define SHAPE_MAX 0.5
+#define SHAPE_NONE 1e-3         /* closer to 0 it is an exponential */
 #define CLAIM 100.0             /* times what was seen */
 #define UNIT_MAX 1048576.0
-#define STRANGE 0.99            /* a run of such points is one incident: */
-#define RUN_FULL 5.0            /* its first count in full, */
-#define RUN_LEAST 0.1           /* the others ever less, down to this */
+#define STRANGE 0.999           /* a run of such points is one incident: */
+#define RUN_LEAST 0.03          /* its points count ever less, down to this */
 
 /* Number of the bin on the whole line of positive doubles: exponent and the first bits of the mantissa, which grow
  * with the number. */
@@ -109,7 +110,7 @@ static void learn(struct rarity *rarity, double strangeness, double share)
         follow(rarity, bin);
     }
     rarity->points += rarity->points < UINT32_MAX;
-    rarity->unit *= 1 + 1 / MEMORY;
+    rarity->unit *= 1 + fmax(1 / MEMORY, 1.0 / (rarity->points + 8));
     if (rarity->unit > UNIT_MAX)
         rescale(rarity);
 }
@@ -126,7 +127,7 @@ double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn)
     if (!may_learn || !(strangeness >= 0))
         return score;
     rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
-    learn(rarity, strangeness, fmax(fmin(RUN_FULL / fmax(rarity->run, 1), 1), RUN_LEAST));
+    learn(rarity, strangeness, fmax(1 / fmax(rarity->run, 1), RUN_LEAST));
     return score;
 }
 
@@ -157,7 +158,9 @@ static void tail_fit(const struct rarity *rarity, struct tail *ret)
     double variance = squares / weight - ret->mean * ret->mean, n = weight / rarity->unit;
     double shape = variance > 0 && isfinite(variance) ? 0.5 * (1 - ret->mean * ret->mean / variance) : 0;
     shape = (n * shape + SHAPE_PRIOR_POINTS * SHAPE_PRIOR) / (n + SHAPE_PRIOR_POINTS);
-    ret->shape = fmin(fmax(shape, 0.01), SHAPE_MAX);
+    ret->shape = fmin(fmax(shape, SHAPE_MIN), SHAPE_MAX);
+    if (fabs(ret->shape) < SHAPE_NONE)
+        ret->shape = SHAPE_NONE;
 }
 
 static double tail_share(const struct tail *tail, double strangeness)
@@ -166,8 +169,8 @@ static double tail_share(const struct tail *tail, double strangeness)
         return 1;
     if (!(tail->mean > 0))
         return 0;
-    double scale = tail->mean * (1 - tail->shape);
-    return tail->share * pow(1 + tail->shape * (strangeness - tail->from) / scale, -1 / tail->shape);
+    double scale = tail->mean * (1 - tail->shape), inner = 1 + tail->shape * (strangeness - tail->from) / scale;
+    return inner > 0 ? tail->share * pow(inner, -1 / tail->shape) : 0;
 }
 
 /* Share of the points that were in this bin or higher. */
