@@ -90,7 +90,8 @@ static bool insert_decision(struct sql *db, struct committing *c, const json_t *
     const struct decision decision = {.tenant = what->stream->tenant, .stream = what->stream->name, .consumer = what->consumer,
                                       .action = given.action, .reason = given.reason, .user = what->user, .run = what->run,
                                       .parameters = given.parameters ? given.parameters : none, .window = c->offer.window,
-                                      .models = json_array_size(what->used) > 0 ? what->used : NULL, .code = what->code, .epoch = c->offer.epoch, .iteration = c->offer.iteration};
+                                      .models = json_array_size(what->used) > 0 ? what->used : NULL, .code = what->code,
+                                      .epoch = c->offer.epoch, .iteration = c->offer.iteration};
     if (!decision_insert(db, &decision, id, NULL, err))
         return false;
     json_array_append_new(json_object_get(c->answer, "decisions"), json_string(id));
