@@ -343,7 +343,10 @@ static void consumers_end(struct serving *serving) { consumers_close(serving->se
 static bool actions_part(struct serving *serving, struct su_err *err)
 {
     struct services *services = &serving->services;
-    return actions_open(services->store, services->bus, services->fetches, &services->actions, err);
+    const struct action_services with = {
+        .store = services->store, .bus = services->bus, .fetches = services->fetches, .secrets = services->secrets, .notebooks = services->notebooks,
+        .recipes = services->recipes, .runs = services->runs, .compute = services->compute};
+    return actions_open(&with, &services->actions, err);
 }
 static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }
 
@@ -364,7 +367,7 @@ static void iterations_end(struct serving *serving) { iterations_close(serving->
 static bool delivery_part(struct serving *serving, struct su_err *err)
 {
     struct services *services = &serving->services;
-    return delivery_open(services->store, services->bus, services->actions, services->secrets, NULL, &services->delivery, err);
+    return delivery_open(services->actions, &services->delivery, err);
 }
 static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 

@@ -24,6 +24,8 @@ for up to 30 seconds.
 """
 
 from . import errors
+from ._actions import action, actions, delete_action, delete_silence, silence, silences, try_action
+from ._decisions import approve, decisions, investigate, reject, resend, why
 from ._detect import detect, detectors
 from ._first import (
     create_object,
@@ -53,6 +55,8 @@ from ._streams import (
     window,
 )
 from ._transport import connect
+from ._triggers import delete_trigger, fire, firings, trigger, triggers
+from ._watches import backtest, delete_watch, scores, watch, watch_keys, watches
 from .errors import (
     Conflict,
     Denied,
@@ -83,11 +87,20 @@ __all__ = [
     "TimedOut",
     "Unavailable",
     "Window",
+    "action",
+    "actions",
+    "approve",
+    "backtest",
     "connect",
     "create_object",
     "create_stream",
+    "decisions",
     "delete",
+    "delete_action",
+    "delete_silence",
     "delete_stream",
+    "delete_trigger",
+    "delete_watch",
     "detect",
     "detectors",
     "download",
@@ -95,8 +108,11 @@ __all__ = [
     "exists",
     "export",
     "fetch",
+    "fire",
+    "firings",
     "follow",
     "info",
+    "investigate",
     "list_objects",
     "list_streams",
     "load_model",
@@ -111,6 +127,8 @@ __all__ = [
     "push",
     "read",
     "recipes",
+    "reject",
+    "resend",
     "result",
     "retire",
     "retrieve_from_stream",
@@ -120,14 +138,24 @@ __all__ = [
     "run_recipe",
     "runs",
     "save_model",
+    "scores",
     "show",
+    "silence",
+    "silences",
     "sql",
     "stream",
     "streams",
     "tags",
     "tail",
+    "trigger",
+    "triggers",
+    "try_action",
     "update_object",
     "versions",
+    "watch",
+    "watch_keys",
+    "watches",
+    "why",
     "window",
     "write",
 ]
