@@ -5,6 +5,7 @@
 #include "aggregate/consumer.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "model.h"
 #include "outbox.h"
 
 const struct store_migration decision_migrations[] = {
@@ -98,7 +99,8 @@ bool decision_insert(struct sql *db, const struct decision *d, char ret_id[stati
         snprintf(id, sizeof id, "%s", d->id);
     else
         su_id(id);
-    if (!is_made(db, d, &was_made, err) || (!was_made && !insert_row(db, d, id, is_delivered, now, err)))
+    if (!is_made(db, d, &was_made, err)
+        || (!was_made && (!insert_row(db, d, id, is_delivered, now, err) || !model_decided(db, d->tenant, d->models, err))))
         return false;
     if (!was_made && is_delivered
         && !outbox_add(db, d->tenant, d->action ? d->action : "", sql_last_id(db), err))

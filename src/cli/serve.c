@@ -363,7 +363,7 @@ static void models_end(struct serving *serving) { models_close(serving->services
 static bool iterations_part(struct serving *serving, struct su_err *err)
 {
     struct services *services = &serving->services;
-    return iterations_open(services->store, services->bus, services->objects, services->consumers, &services->iterations, err);
+    return iterations_open(services->store, services->bus, services->models, services->consumers, &services->iterations, err);
 }
 static void iterations_end(struct serving *serving) { iterations_close(serving->services.iterations); }
 
