@@ -238,6 +238,16 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
     return true;
 }
 
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
+{
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err, "SELECT 1 FROM decisions WHERE tenant = ?1 AND id = ?2 AND state IN ('pending', 'held')",
+                     sql_text(tenant), sql_text(id)))
+        return false;
+    *ret = found != 0;
+    return true;
+}
+
 bool decision_load(struct sql *db, int64_t number, json_t **ret, int64_t *ret_decided_ms, int64_t *ret_attempts, struct su_err *err)
 {
     SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " DECISION_COLUMNS " FROM decisions WHERE number = ?1", sql_int(number));

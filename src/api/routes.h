@@ -31,6 +31,7 @@ extern const struct route settings_routes[];
 extern const struct route status_routes[];
 extern const struct route streams_routes[];
 extern const struct route tokens_routes[];
+extern const struct route triggers_routes[];
 extern const struct route uploads_routes[];
 extern const struct route watches_routes[];
 
