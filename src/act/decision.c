@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "approval.h"
 #include "guard_facts.h"
+#include "model.h"
 #include "outbox.h"
 
 const struct store_migration decision_migrations[] = {
@@ -125,7 +126,8 @@ bool decision_insert(struct sql *db, const struct decision *d, char ret_id[stati
         snprintf(id, sizeof id, "%s", d->id);
     else
         su_id(id);
-    if (!is_made(db, d, &was_made, err) || (!was_made && !insert(db, d, id, err)))
+    if (!is_made(db, d, &was_made, err)
+        || (!was_made && (!insert(db, d, id, err) || !model_decided(db, d->tenant, d->models, err))))
         return false;
     memcpy(ret_id, id, sizeof id);
     if (ret_is_new)
@@ -277,6 +279,16 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
         return false;
     *ret_next = has_more ? su_format("%lld", (long long)last) : NULL;
     *ret_items = su_take(items);
+    return true;
+}
+
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
+{
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err, "SELECT 1 FROM decisions WHERE tenant = ?1 AND id = ?2 AND state IN ('pending', 'held')",
+                     sql_text(tenant), sql_text(id)))
+        return false;
+    *ret = found != 0;
     return true;
 }
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <math.h>
 
-const char *const guard_names[GUARD_COUNT] = {"enabled", "dry_run", "silence", "active", "cooldown", "rate_limit", "blast_radius", "approval", "switch", "breaker"};
+const char *const guard_names[GUARD_COUNT] = {"enabled", "dry_run", "silence", "active", "cooldown",
+                                              "rate_limit", "blast_radius", "approval", "switch", "breaker"};
 
 /* Each says whether it passes; what it has to say goes into detail. */
 typedef bool guard_fn(const struct guard_facts *facts, struct guard_verdict *verdict, char *detail, size_t size);

@@ -20,11 +20,13 @@ const struct store_migration silence_migrations[] = {
 
 struct given { json_t *matchers, *every; const char *from, *until, *reason; };
 const struct su_field silence_fields[] = {
-    SU_FIELD(struct given, matchers, SU_FIELD_OBJECT, .is_required = true, .help = "Globs, all of which must match: watch, key, level, event, action, trigger, stream"),
+    SU_FIELD(struct given, matchers, SU_FIELD_OBJECT, .is_required = true,
+             .help = "Globs, all of which must match: watch, key, level, event, action, trigger, stream"),
     SU_FIELD(struct given, from, SU_FIELD_TEXT, .help = "When it begins; default now"),
     SU_FIELD(struct given, until, SU_FIELD_TEXT, .is_required = true, .help = "When it ends: a time, or a duration from now (2h)"),
     SU_FIELD(struct given, reason, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = SILENCE_REASON_MAX, .help = "Why, for people"),
-    SU_FIELD(struct given, every, SU_FIELD_OBJECT, .help = "Only in these hours: {\"days\": [\"sun\"], \"from\": \"02:00\", \"to\": \"04:00\", \"zone\": \"Europe/Berlin\"}"),
+    SU_FIELD(struct given, every, SU_FIELD_OBJECT,
+             .help = "Only in these hours: {\"days\": [\"sun\"], \"from\": \"02:00\", \"to\": \"04:00\", \"zone\": \"Europe/Berlin\"}"),
     SU_FIELD_END};
 
 /* --- making ---------------------------------------------------------------------- */

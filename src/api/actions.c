@@ -77,7 +77,8 @@ static bool test(struct request *request, struct reply *reply, struct su_err *er
     if (!request_bind(request, test_fields, &body, err))
         return false;
     if (request_kept(request) == NULL) {
-        if (!check_running(request, err) || !action_get(service(request), tenant, name, &action, err) || !delivery_test(delivery, tenant, name, body.decision, id, err))
+        if (!check_running(request, err) || !action_get(service(request), tenant, name, &action, err)
+            || !delivery_test(delivery, tenant, name, body.decision, id, err))
             return false;
         request_keep(request, id);
     }

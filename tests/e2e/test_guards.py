@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator
 
 import pytest
-from acting import Decider, Target, action, answer, decision, refused, settled, test_action, tried
+from acting import Decider, Target, action, answer, decision, refused, settled
 from conftest import Server, wait_until
 from test_consumers import decisions
 
