@@ -25,12 +25,14 @@ extern const struct route recipes_routes[];
 extern const struct route replays_routes[];
 extern const struct route runs_routes[];
 extern const struct route secrets_routes[];
+extern const struct route silences_routes[];
 extern const struct route series_routes[];
 extern const struct route sessions_routes[];
 extern const struct route settings_routes[];
 extern const struct route status_routes[];
 extern const struct route streams_routes[];
 extern const struct route tokens_routes[];
+extern const struct route triggers_routes[];
 extern const struct route uploads_routes[];
 extern const struct route watches_routes[];
 
