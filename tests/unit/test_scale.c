@@ -69,7 +69,8 @@ static void the_size_follows_the_target(void **state)
 
 static void a_total_is_shared_out(void **state)
 {
-    const struct scale_policy policy = policy_of("{\"target\":30,\"max\":50,\"min\":0,\"initial\":0,\"total\":true,\"settle\":\"0s\",\"stabilise_down\":\"0s\"}");
+    const struct scale_policy policy = policy_of(
+        "{\"target\":30,\"max\":50,\"min\":0,\"initial\":0,\"total\":true,\"settle\":\"0s\",\"stabilise_down\":\"0s\"}");
     struct scale_state s = {0};
     (void)state;
     assert_int_equal(size_after(&policy, &s, 1, 0, 0), 0);
