@@ -37,6 +37,9 @@ double rarity_score(const struct rarity *rarity, double strangeness);
 void rarity_learn(struct rarity *rarity, double strangeness);
 /* Score it, then learn it if it may be. */
 double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn);
+/* The same, but what is stranger than one in 2,000 is learned as no more than that: an incident that comes again is as
+ * strange as before, where rarity_judge gets used to it. */
+double rarity_judge_tamed(struct rarity *rarity, double strangeness, bool may_learn);
 /* About which strangeness has this score; NaN before it is warm. */
 double rarity_bound(const struct rarity *rarity, double score);
 static inline bool rarity_is_warm(const struct rarity *rarity) { return rarity->points >= RARITY_WARM; }
