@@ -213,3 +213,29 @@ def test_models_are_saved_promoted_compared_rolled_back_and_fetched(server: Serv
     assert server.cli("model", "promote", "load", "9", check=False).returncode == 3
     server.cli("model", "rm", "load")
     assert "no models" in server.cli("model", "ls").stderr
+
+
+# -- triggers -----------------------------------------------------------------------------------------------------
+
+
+def test_triggers_are_put_fired_listed_and_removed(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    acting.cli("trigger", "put", "by-hand", "--action", "hook", "-p", "by={{ event.parameters.by | 1 }}")
+    shown = read(acting, "trigger", "show", "by-hand")
+    assert shown["when"]["kind"] == "api" and shown["then"] == {"action": "hook", "parameters": {"by": "{{ event.parameters.by | 1 }}"}}
+    decision = read(acting, "trigger", "fire", "by-hand", "-p", "by=2")["decision"]
+    wait_until(lambda: read(acting, "why", decision)["state"] == "sent", "what it started was delivered")
+    assert receiver.taken[0]["body"]["data"]["parameters"]["by"] == 2
+    assert decision in acting.cli("trigger", "firings", "by-hand").stdout
+    said = acting.cli("why", decision).stdout
+    assert "trigger by-hand" in said and "suricate trigger fire by-hand" in said
+    acting.put_notebook("report", "print(day)", parameters="day = 'today'")
+    acting.cli("trigger", "put", "nightly", "--cron", "30 2 * * *", "--zone", "Europe/Berlin", "--notebook", "report", "-p", "day=yesterday")
+    assert read(acting, "trigger", "show", "nightly")["then"] == {"run": {"notebook": "report", "parameters": {"day": "yesterday"}}}
+    listed = acting.cli("trigger", "ls").stdout
+    assert "by-hand" in listed and "30 2 * * *" in listed
+    address = acting.cli("trigger", "url", "by-hand").stdout.strip()
+    assert acting.client(None).post(address).status_code < 300
+    wait_until(lambda: len(receiver.taken) == 2, "the secret address fired it")
+    assert acting.cli("trigger", "put", "never", "--cron", "0 0 30 2 *", "--action", "hook", check=False).returncode == 2
+    acting.cli("trigger", "rm", "by-hand")
+    assert acting.cli("trigger", "show", "by-hand", check=False).returncode == 3

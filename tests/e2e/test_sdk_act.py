@@ -69,3 +69,15 @@ def test_a_watch_decides_and_a_back_test_says_the_same(acting: Server) -> None:
     s.delete_watch("heat")
     with pytest.raises(s.NotFound):
         s.watch("heat")
+
+
+def test_a_trigger_is_put_fired_and_deleted(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    s.trigger("by-hand", when={"kind": "api"}, then={"action": "hook", "parameters": {"level": "high"}})
+    assert [item["name"] for item in s.triggers()] == ["by-hand"]
+    decision = s.fire("by-hand", by=2)["decision"]
+    wait_until(lambda: s.why(decision)["state"] == "sent", "what it started was delivered")
+    assert receiver.taken[0]["body"]["data"]["parameters"] == {"level": "high", "by": 2}
+    assert s.firings("by-hand")[0]["decision"] == decision and list(s.decisions(trigger="by-hand").id) == [decision]
+    s.delete_trigger("by-hand")
+    with pytest.raises(s.NotFound):
+        s.trigger("by-hand")
