@@ -35,7 +35,15 @@ enum self_figure {
 const char *self_figure_name(enum self_figure figure);
 double self_figure_limit(enum self_figure figure);
 
-struct self_services { struct store *store; struct su_bus *bus; struct streams *streams; struct consumers *consumers; struct watches *watches; struct triggers *triggers; struct runs *runs; };
+struct self_services {
+    struct store *store;
+    struct su_bus *bus;
+    struct streams *streams;
+    struct consumers *consumers;
+    struct watches *watches;
+    struct triggers *triggers;
+    struct runs *runs;
+};
 /* every_ms 0: never.  The thread starts when a tenant has streams. */
 bool self_open(const struct self_services *services, int64_t every_ms, struct self **ret, struct su_err *err);
 void self_close(struct self *self);

@@ -256,14 +256,12 @@ def test_a_message_that_the_templates_do_not_fit_is_noted_and_does_not_hold_up_t
 # -- schedules --------------------------------------------------------------------------------------------------------
 
 
-def set_back(server: Server, name: str, seconds: float) -> datetime:
-    """As if the server, which is down now, had last looked so long ago; returns the minute of that."""
+def set_back(server: Server, name: str, at: float) -> None:
+    """As if the server, which is down now, had last looked then."""
     with sqlite3.connect(server.data / "suricate.db") as db:
-        at = time.time() - seconds
         changed = db.execute("UPDATE trigger_states SET looked_us = ?, since_us = ? WHERE name = ?", (int(at * 1e6), int(at * 1e6), name))
         assert changed.rowcount == 1
     db.close()
-    return datetime.fromtimestamp(at // 60 * 60, timezone.utc)
 
 
 @pytest.mark.parametrize("policy, fired", [("all", 5), ("one", 1), ("none", 0)])
@@ -273,7 +271,7 @@ def test_what_a_server_that_was_down_has_missed_is_caught_up_by_the_policy(actin
     trigger(acting, "ticks", {"kind": "cron", "cron": f"*/12 {began.hour} * * *", "catch_up": policy},
             {"action": "hook", "parameters": {"at": "{{ event.scheduled_at }}"}})
     acting.stop()
-    set_back(acting, "ticks", 3 * 3600 + began.minute * 60 + began.second + 1)
+    set_back(acting, "ticks", began.timestamp() // 3600 * 3600 - 1)
     acting.start()
     wait_until(lambda: (now := state(acting, "ticks"))["missed"] + now["fired"] == 5, "the five ticks are settled")
     now = state(acting, "ticks")
@@ -292,7 +290,7 @@ def test_what_a_server_that_was_down_has_missed_is_caught_up_by_the_policy(actin
 def test_a_tick_that_is_due_now_fires_on_time_whatever_the_policy(acting):
     trigger(acting, "minutely", {"kind": "cron", "cron": "* * * * *", "catch_up": "none"}, {"action": "hook", "parameters": {"at": "{{ event.scheduled_at }}"}})
     acting.stop()
-    set_back(acting, "minutely", 90)
+    set_back(acting, "minutely", time.time() - 90)
     acting.start()
     fired = wait_until(lambda: firings(acting, "minutely"), "the last full minute has fired")
     assert len({one["parameters"]["at"] for one in fired}) == len(fired)
