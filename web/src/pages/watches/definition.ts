@@ -1,0 +1,48 @@
+/** A watch's definition: what of the server's answer is one, what a newcomer gets, how levels are read and changed. Pure. */
+import {type Bound, type Level, type Levels, LEVELS, type WatchDefinition, type WatchInfo} from "../../api/acting";
+import type {Document} from "../../form";
+import type {LevelLine} from "../../charts/judged";
+
+const FIELDS = ["stream", "every", "slide", "by", "values", "detector", "levels", "hold", "clear", "warm_up", "nodata", "settle", "verify", "cooldown",
+  "resolve_after", "flapping", "learn_in_episode", "group", "keys_max", "enabled", "dry_run", "actions", "from", "description"];
+
+export function definitionOf(watch: WatchInfo): WatchDefinition {
+  return Object.fromEntries(Object.entries(watch).filter(([name, value]) => FIELDS.includes(name) && value !== null)) as unknown as WatchDefinition;
+}
+
+/** How often normal behaviour may look like this, by level. */
+export const TEMPERS: {name: string; text: string; enter: [info: number, warning: number, critical: number]}[] = [
+  {name: "calm", text: "Calm: only what was hardly ever seen", enter: [0.999, 0.9999, 0.99999]},
+  {name: "normal", text: "Normal: what happens once in a thousand windows", enter: [0.99, 0.999, 0.9999]},
+  {name: "eager", text: "Eager: early, at the price of false alarms", enter: [0.95, 0.99, 0.999]},
+];
+
+/** A level is left where a tenth of the rarity is: 0.999 is entered, 0.99 left. */
+export const leaveOf = (enter: number): number => Number(Math.max(0, 1 - (1 - enter) * 10).toFixed(6));
+
+export function levelsOf(temper: string): Levels {
+  const enter = (TEMPERS.find((one) => one.name === temper) ?? TEMPERS[1]!).enter;
+  return {on: "score", ...Object.fromEntries(LEVELS.map((level, at) => [level, {enter: enter[at] ?? 0.999, leave: leaveOf(enter[at] ?? 0.999)}]))};
+}
+
+/** What nobody need think about. */
+export const BLANK: Document = {every: "10s", detector: {kind: "combination"}, levels: levelsOf("normal") as Document, hold: 2};
+
+export function linesOf(levels: Levels): LevelLine[] {
+  return LEVELS.flatMap((level) => {
+    const bound: Bound | null | undefined = levels[level];
+    return bound ? [{level, enter: bound.enter, leave: bound.leave ?? null, isBelow: bound.below === true}] : [];
+  });
+}
+
+/** The level begins elsewhere; where it is left keeps its distance (scores: in rarity). */
+export function moved(levels: Levels, level: Level, enter: number): Levels {
+  const old = levels[level];
+  if (!old) return levels;
+  const isScore = (levels.on ?? "score") === "score";
+  const held = isScore ? Math.min(1, Math.max(0, enter)) : enter;
+  const had = old.leave ?? old.enter;
+  const ratio = (1 - had) / Math.max(1e-9, 1 - old.enter);
+  const leave = isScore ? Number(Math.max(0, 1 - (1 - held) * ratio).toFixed(6)) : Number((held + had - old.enter).toPrecision(6));
+  return {...levels, [level]: {...old, enter: held, leave}};
+}
