@@ -4,7 +4,7 @@ _suricate() {
   local names= options=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W " put get ls rm info versions preview notebook run runs recipe stream stats dead-letters push tail replay sql consumer action secret token user serve status doctor backup restore help version" -- "$word"))
+    COMPREPLY=($(compgen -W " put get ls rm info versions preview notebook run runs recipe stream stats dead-letters push tail replay sql consumer watch detector model trigger action silence switch decision why secret token user serve status doctor backup restore help version" -- "$word"))
     return
   fi
   case $first in
@@ -13,7 +13,14 @@ _suricate() {
     recipe) names=" ls show run export add rm index" ;;
     stream) names=" create ls show rm pause resume verify" ;;
     consumer) names=" ls show seek rm" ;;
-    action) names=" set ls rm decisions" ;;
+    watch) names=" put ls show rm keys scores backtest tail" ;;
+    detector) names=" ls score" ;;
+    model) names=" ls show save get promote rollback retire promotion compare score rm" ;;
+    trigger) names=" put ls show rm fire firings url" ;;
+    action) names=" put ls show rm test" ;;
+    silence) names=" add ls rm" ;;
+    switch) names=" stop start show" ;;
+    decision) names=" ls show approve reject resend investigate" ;;
     secret) names=" set ls rm" ;;
     token) names=" create ls rm login" ;;
     user) names=" add ls rm password" ;;
@@ -52,8 +59,28 @@ _suricate() {
     "tail") options=" --follow -f --from --to --limit -n --raw" ;;
     "replay") options=" --as --speed --rate --time --now --key --idle --per-row --version" ;;
     "sql") options=" --last --from --to --object --format" ;;
-    "action set") options=" --webhook --secret --header" ;;
-    "action decisions") options=" --stream --consumer --action --state --limit -n" ;;
+    "watch put") options=" --stream --every --slide --by --value --detector --parameter -p --model --on --info --warning --critical --hold --clear --warm-up --cooldown --start --action --dry-run --description" ;;
+    "watch keys") options=" --state --limit -n" ;;
+    "watch scores") options=" --key --from --to --last" ;;
+    "watch backtest") options=" --key --from --to --last --scores --new --stream --every --slide --by --value --detector --parameter -p --model --on --info --warning --critical --hold --clear --warm-up --cooldown --start --action --dry-run --description" ;;
+    "watch tail") options=" --key --limit -n" ;;
+    "detector score") options=" --field --time --parameter -p" ;;
+    "model save") options=" --format --kind --metric --stage" ;;
+    "model get") options=" --version --output -o" ;;
+    "model score") options=" --version --stream --from --to --last --field" ;;
+    "trigger put") options=" --cron --zone --catch-up --prefix --tag --stream --where --after --drift-of --notebook --recipe --object --action --parameter -p --concurrency" ;;
+    "trigger fire") options=" --parameter -p" ;;
+    "trigger firings") options=" --limit -n" ;;
+    "action put") options=" --webhook --secret --header --dry-run" ;;
+    "silence add") options=" --watch --key --level --action --for --from --until --reason" ;;
+    "switch stop") options=" --reason" ;;
+    "switch start") options=" --reason" ;;
+    "decision ls") options=" --watch --key --stream --consumer --trigger --run --action --state --limit -n" ;;
+    "decision show") options=" --watch --key --stream --consumer --trigger --run --action --state" ;;
+    "decision approve") options=" --reason" ;;
+    "decision reject") options=" --reason" ;;
+    "decision investigate") options=" --watch --key --stream --consumer --trigger --run --action --state" ;;
+    "why") options=" --watch --key --stream --consumer --trigger --run --action --state" ;;
     "token create") options=" --scope -s --expires" ;;
     "user add") options=" --scope -s --no-password" ;;
     "user password") options=" --old" ;;

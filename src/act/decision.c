@@ -79,7 +79,7 @@ static bool insert_row(struct sql *db, const struct decision *d, const char *id,
 bool decision_insert(struct sql *db, const struct decision *d, char ret_id[static SU_ID_SIZE], bool *ret_is_new, struct su_err *err)
 {
     char id[SU_ID_SIZE];
-    bool was_made, is_delivered = d->action != NULL || d->target != NULL;
+    bool was_made, is_delivered = !d->is_dry && (d->action != NULL || d->target != NULL);
     int64_t now = su_now_ms();
     if (d->id)
         snprintf(id, sizeof id, "%s", d->id);
@@ -185,10 +185,11 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
         "SELECT " DECISION_COLUMNS " FROM decisions WHERE tenant = ?1 AND number < ?2 AND (?3 IS NULL OR stream = ?3)"
         " AND (?4 IS NULL OR consumer = ?4) AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR run = ?6) AND (?7 IS NULL OR state = ?7)"
         " AND (?9 IS NULL OR watch = ?9) AND (?10 IS NULL OR key = ?10) AND (?11 IS NULL OR trigger = ?11)"
-        " AND (?12 = 0 AND ?13 = 0 OR end_us > ?12 AND end_us <= ?13) ORDER BY number DESC LIMIT ?8",
+        " AND (?12 = 0 AND ?13 = 0 OR end_us > ?12 AND end_us <= ?13)"
+        " AND (?14 IS NULL OR id >= ?14 AND id < ?14 || '{') ORDER BY number DESC LIMIT ?8",
         sql_text(list->tenant), sql_int(before), sql_text(list->stream), sql_text(list->consumer), sql_text(list->action),
         sql_text(list->run), sql_text(list->state), sql_int((int64_t)list->limit + 1), sql_text(list->watch),
-        sql_text(list->key), sql_text(list->trigger), sql_int(list->from_us), sql_int(list->to_us));
+        sql_text(list->key), sql_text(list->trigger), sql_int(list->from_us), sql_int(list->to_us), sql_text(list->id));
     SU_AUTO_JSON json_t *items = json_array();
     enum sql_next next = SQL_ERROR;
     bool has_more = false;

@@ -34,6 +34,7 @@ struct decision {
     const char *code;                   /* "seasonal/1", "notebook load@7", "trigger nightly@3" */
     struct window window;               /* all 0: of no window */
     int64_t epoch, iteration;
+    bool is_dry;                        /* its maker is in dry run: nothing is delivered */
 };
 /* Inside a job: the row, and its place in the outbox.  *ret_is_new (may be NULL) false: a decision of this id had been made
  * before, and nothing happens. */
@@ -44,6 +45,7 @@ void decision_id(const char *const *parts, size_t count, char ret[static SU_ID_S
 
 struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
+    const char *id;                 /* how it begins */
     int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
     size_t limit;
 };

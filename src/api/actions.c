@@ -58,7 +58,7 @@ static void list_decisions(struct request *request, struct reply *reply)
         .tenant = request_tenant(request), .stream = request_query(request, "stream"), .consumer = request_query(request, "consumer"),
         .action = request_query(request, "action"), .run = request_query(request, "run"), .state = request_query(request, "state"),
         .watch = request_query(request, "watch"), .key = request_query(request, "key"), .trigger = request_query(request, "trigger"),
-        .cursor = request_query(request, "cursor")};
+        .id = request_query(request, "id"), .cursor = request_query(request, "cursor")};
     if (request_limit(request, &list.limit, &err) && decision_list(request_services(request)->store, &list, &items, &next, &err))
         reply_list(reply, items, next);
     else
@@ -79,7 +79,8 @@ static const struct query_field decisions_query[] = {
     {"stream", QUERY_TEXT, "Only about this stream"}, {"consumer", QUERY_TEXT, "Only by this consumer"},
     {"action", QUERY_TEXT, "Only for this action"},   {"run", QUERY_TEXT, "Only by this run"},
     {"watch", QUERY_TEXT, "Only by this watch"},      {"key", QUERY_TEXT, "Only about this key of it"},
-    {"trigger", QUERY_TEXT, "Only by this trigger"},  {"state", QUERY_TEXT, "pending, sent, failed or noted"}, {NULL, QUERY_TEXT, NULL}};
+    {"trigger", QUERY_TEXT, "Only by this trigger"},  {"id", QUERY_TEXT, "Only those whose id begins so"},
+    {"state", QUERY_TEXT, "pending, sent, failed or noted"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route actions_routes[] = {
     {"GET", "/v1/actions", SCOPE_STREAMS_READ, list_actions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .summary = "List actions",

@@ -214,10 +214,14 @@ bool invocation_wants_json(const struct invocation *in) { return invocation_has(
 
 bool invocation_is_quiet(const struct invocation *in) { return invocation_has(in, "quiet"); }
 
+bool invocation_client_new(const struct invocation *in, struct client **ret, struct su_err *err)
+{
+    return connection_open(invocation_option(in, "url"), invocation_option(in, "data"), ret, err);
+}
+
 bool invocation_client(struct invocation *in, struct client **ret, struct su_err *err)
 {
-    if (!in->client &&
-        !connection_open(invocation_option(in, "url"), invocation_option(in, "data"), &in->client, err))
+    if (!in->client && !invocation_client_new(in, &in->client, err))
         return false;
     *ret = in->client;
     return true;

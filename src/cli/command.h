@@ -11,6 +11,7 @@
 
 struct client;
 struct invocation;
+struct resource;
 
 struct option_spec {
     const char *name;       /* long name, without dashes; NULL ends the list */
@@ -33,6 +34,7 @@ struct command {
     const struct option_spec *options;  /* or NULL */
     int arguments_min, arguments_max;
     command_fn *run;
+    const struct resource *resource;    /* for the functions of resource.h, or NULL */
     int (*main)(int argc, char **argv); /* parses its own options (serve) */
 };
 
@@ -65,5 +67,7 @@ bool invocation_wants_json(const struct invocation *in);
 bool invocation_is_quiet(const struct invocation *in);
 /* The server this call speaks to; found on first use. Borrowed. */
 bool invocation_client(struct invocation *in, struct client **ret, struct su_err *err);
+/* A second connection to the same server, the caller's. */
+bool invocation_client_new(const struct invocation *in, struct client **ret, struct su_err *err);
 /* The server's own words about the last failure, or NULL. */
 const json_t *invocation_problem(const struct invocation *in);

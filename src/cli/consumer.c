@@ -58,7 +58,7 @@ static int run_show(struct invocation *in, struct su_err *err)
     if (invocation_wants_json(in))
         output_json(record);
     else
-        stream_print_record(record);
+        pages_print_record(record);
     return EXIT_DONE;
 }
 

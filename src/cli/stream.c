@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "cli/client.h"
+#include "cli/definition.h"
 #include "cli/groups.h"
 #include "cli/output.h"
 #include "cli/pages.h"
 #include "cli/url.h"
 
-enum { PATH_BYTES = 16 << 10, DEFINITION_MAX = 4 << 20, BODY_SHOWN = 60 };
+enum { PATH_BYTES = 16 << 10, BODY_SHOWN = 60 };
 
 char *stream_path(const char *name, const char *rest)
 {
@@ -24,43 +24,20 @@ char *stream_path(const char *name, const char *rest)
 
 /* ----------------------------------------------------------------- create */
 
-/* An option that sets a member of the definition: a path with dots. */
-struct setting { const char *option, *member; };
-static const struct setting settings[] = {
-    {"format", "format"},           {"time-field", "time.field"},   {"time-format", "time.format"},
-    {"key", "key"},                 {"delay", "delay"},             {"skew", "skew"},
-    {"idle", "idle"},               {"keep", "retention.age"},      {"description", "description"},
-    {"amqp", "source.url"},         {"queue", "source.queue"},      {"user", "source.user"},
-    {"secret", "source.secret"},    {"declare", "source.declare.type"}, {"from", "source.from"},
-    {"every", "source.every"},      {"sql", "source.sql"},
+static const struct definition_setting settings[] = {
+    {"format", "format"},           {"time-field", "time.field"},
+    {"time-format", "time.format"}, {"key", "key"},
+    {"delay", "delay"},             {"skew", "skew"},
+    {"idle", "idle"},               {"keep", "retention.age"},
+    {"description", "description"}, {"amqp", "source.url"},
+    {"queue", "source.queue"},      {"user", "source.user"},
+    {"secret", "source.secret"},    {"declare", "source.declare.type"},
+    {"from", "source.from"},        {"every", "source.every"},
+    {"sql", "source.sql"},          {"by", "source.by", DEFINITION_TEXTS},
+    {"object", "source.objects", DEFINITION_TEXTS},
+    {"aggregate", "source.aggregates", DEFINITION_TEXT_PAIRS},
+    {NULL, NULL},
 };
-
-static void set_member(json_t *object, const char *member, json_t *value)
-{
-    const char *dot = strchr(member, '.');
-    if (!dot) {
-        json_object_set_new(object, member, value);
-        return;
-    }
-    SU_AUTO_FREE char *head = su_strndup(member, (size_t)(dot - member));
-    json_t *inner = json_object_get(object, head);
-    if (!json_is_object(inner))
-        json_object_set_new(object, head, inner = json_object());
-    set_member(inner, dot + 1, value);
-}
-
-static bool read_definition(const char *file, json_t **ret, struct su_err *err)
-{
-    SU_AUTO_BUF struct su_buf text = SU_BUF(DEFINITION_MAX);
-    if (!file) {
-        *ret = json_object();
-        return true;
-    }
-    if (!su_file_read(strcmp(file, "-") == 0 ? "/dev/stdin" : file, DEFINITION_MAX, &text, err) ||
-        !su_json_parse(su_buf_str(&text), file, ret, err))
-        return false;
-    return json_is_object(*ret) || su_fail(err, SU_INVALID, "%s: a definition is a JSON object", file);
-}
 
 /* --exchange X --bind KEY …: bindings of the queue; without a key, of an exchange that needs none. */
 static bool add_bindings(const struct invocation *in, json_t *source, struct su_err *err)
@@ -81,42 +58,16 @@ static bool add_bindings(const struct invocation *in, json_t *source, struct su_
     return true;
 }
 
-/* --aggregate n=sum(count) … --by comm … --object NAME …: what a derived stream computes. */
-static bool add_derivation(const struct invocation *in, json_t *source, struct su_err *err)
-{
-    const char *name, *value;
-    for (size_t at = 0; invocation_each(in, at, &name, &value); at++) {
-        const char *list = strcmp(name, "by") == 0 ? "by" : strcmp(name, "object") == 0 ? "objects" : NULL;
-        if (list) {
-            if (!json_object_get(source, list))
-                json_object_set_new(source, list, json_array());
-            json_array_append_new(json_object_get(source, list), su_json_text_or_null(value));
-        } else if (strcmp(name, "aggregate") == 0) {
-            struct su_str head, tail;
-            if (!su_str_cut(su_str_of(value), '=', &head, &tail) || !head.len)
-                return su_fail(err, SU_INVALID, "--aggregate must be NAME=FUNCTION(FIELD), like n=sum(count), was \"%s\"", value);
-            if (!json_object_get(source, "aggregates"))
-                json_object_set_new(source, "aggregates", json_object());
-            SU_AUTO_FREE char *as = su_strndup(head.ptr, head.len);
-            json_object_set_new(json_object_get(source, "aggregates"), as, su_json_text_or_null(tail.ptr));
-        }
-    }
-    return true;
-}
-
 static bool build_definition(const struct invocation *in, json_t *definition, struct su_err *err)
 {
-    for (size_t i = 0; i < SU_COUNT(settings); i++) {
-        const char *value = invocation_option(in, settings[i].option);
-        if (value)
-            set_member(definition, settings[i].member, su_json_text_or_null(value));
-    }
+    if (!definition_options(in, settings, definition, err))
+        return false;
     if (!json_object_get(definition, "source"))
         json_object_set_new(definition, "source", json_object());
     json_t *source = json_object_get(definition, "source");
     if (!json_is_object(source))
         return true;    /* the server says what is wrong with it */
-    if (!add_bindings(in, source, err) || !add_derivation(in, source, err))
+    if (!add_bindings(in, source, err))
         return false;
     const char *kind = invocation_has(in, "amqp") ? "amqp" : invocation_has(in, "from") ? "derived" : "push";
     if (!json_object_get(source, "kind"))
@@ -143,7 +94,7 @@ static int run_create(struct invocation *in, struct su_err *err)
     bool is_replaced = invocation_has(in, "replace");
     SU_AUTO_JSON json_t *definition = NULL;
     SU_AUTO_JSON json_t *made = NULL;
-    if (!read_definition(invocation_option(in, "file"), &definition, err) || !build_definition(in, definition, err))
+    if (!definition_read(invocation_option(in, "file"), &definition, err) || !build_definition(in, definition, err))
         return COMMAND_FAILED;
     if (!put_definition(in, name, definition, is_replaced ? NULL : "If-None-Match: *", &made, err)) {
         if (err->code == SU_CONFLICT && !is_replaced) {
@@ -186,48 +137,6 @@ static int run_ls(struct invocation *in, struct su_err *err)
     return pages_print(in, path.ptr, 0, &view, err) ? EXIT_DONE : COMMAND_FAILED;
 }
 
-/* Every member in a row of its own, members of members under names with dots; lists of records are left to print_lists. */
-static void add_flat(struct output_table *table, const char *prefix, const json_t *record)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)record, key, value) {
-        SU_AUTO_FREE char *name = su_format("%s%s%s", prefix, *prefix ? "." : "", key);
-        if (json_is_object(value)) {
-            add_flat(table, name, value);
-        } else if (!json_is_object(json_array_get(value, 0))) {
-            SU_AUTO_FREE char *text = output_value(value);
-            output_table_add(table, name);
-            output_table_add(table, json_is_null(value) ? "-" : text);
-        }
-    }
-}
-
-static void print_lists(const char *prefix, const json_t *record)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)record, key, value) {
-        SU_AUTO_FREE char *name = su_format("%s%s%s", prefix, *prefix ? "." : "", key);
-        if (json_is_object(value)) {
-            print_lists(name, value);
-        } else if (json_is_object(json_array_get(value, 0))) {
-            printf("\n%s:\n", name);
-            pages_print_records(value);
-        }
-    }
-}
-
-void stream_print_record(const json_t *record)
-{
-    static const char *const titles[] = {"", ""};
-    struct output_table *table = output_table_new(2, titles);
-    add_flat(table, "", record);
-    output_table_print(table, stdout);
-    output_table_free(table);
-    print_lists("", record);
-}
-
 static int print_part(struct invocation *in, const char *rest, void (*print)(const json_t *), struct su_err *err)
 {
     struct client *client;
@@ -244,7 +153,7 @@ static int print_part(struct invocation *in, const char *rest, void (*print)(con
 
 static int run_show(struct invocation *in, struct su_err *err) { return print_part(in, "", stream_print_summary, err); }
 
-static int run_stats(struct invocation *in, struct su_err *err) { return print_part(in, "/stats", stream_print_record, err); }
+static int run_stats(struct invocation *in, struct su_err *err) { return print_part(in, "/stats", pages_print_record, err); }
 
 static int run_verify(struct invocation *in, struct su_err *err)
 {

@@ -740,6 +740,8 @@ bool runs_enqueue(struct runs *runs, struct run_insert *insert, struct su_err *e
 {
     if (!has_room(runs, err) || !store_write(runs->store, insert_run, insert, err))
         return false;
+    if (insert->known[0])
+        return true;
     runs_publish(runs, insert->tenant, insert->id, "run.queued", RUN_QUEUED);
     su_lock(&runs->lock);
     line_append(runs, &(struct run_open){.tenant = insert->tenant, .id = insert->id, .attempt = 1, .is_follow = insert->options->follow});

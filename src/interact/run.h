@@ -71,6 +71,7 @@ struct run_options {
     bool follow;                /* no time limit; begun again, with back-off, however it ends but by success or a cancel */
     const char *label;
     const char *replay_of;      /* run_replay's own */
+    const char *decision;       /* that starts it, by its id: a decision starts one run, asked again it gives the same; or NULL */
 };
 enum { RUN_RETRIES_MAX = 10, RUN_LABEL_MAX = 200 };
 extern const struct su_field run_limit_fields[];

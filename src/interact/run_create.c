@@ -120,7 +120,7 @@ bool run_create(struct runs *runs, const char *tenant, const char *user, const s
                                 .created_ms = su_now_ms()};
     if (!store_run(runs, &insert, err))
         return false;
-    memcpy(ret_id, id, sizeof id);
+    memcpy(ret_id, insert.known[0] ? insert.known : id, sizeof id);
     return true;
 }
 

@@ -114,8 +114,10 @@ struct run_insert {
     const struct run_options *options;
     const char *parameters, *limits;
     int64_t created_ms;
+    char known[SU_ID_SIZE];     /* filled: the run that this decision started before; "": it is new */
 };
-bool run_table_insert(struct sql *db, const struct run_insert *insert, struct su_err *err);
+/* Stores it, unless its decision has started a run before: then `known` says which, and nothing happens. */
+bool run_table_insert(struct sql *db, struct run_insert *insert, struct su_err *err);
 
 struct run_figure_row { char name[32]; const char *type; char *cell; uint64_t bytes; char sha256[SU_SHA256_HEX]; };
 /* Everything the end of a run writes; NULL members are not written. */

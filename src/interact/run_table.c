@@ -49,6 +49,9 @@ const struct store_migration run_migrations[] = {
     {"run", 3,
      "ALTER TABLE runs ADD COLUMN last_error_ms INTEGER;"
      "ALTER TABLE runs ADD COLUMN last_window TEXT;"},
+    {"run", 4,
+     "ALTER TABLE runs ADD COLUMN decision TEXT;"
+     "CREATE UNIQUE INDEX runs_by_decision ON runs (tenant, decision) WHERE decision IS NOT NULL;"},
     {NULL, 0, NULL},
 };
 
@@ -140,7 +143,7 @@ bool run_table_open_runs(struct sql *db, run_table_fn *each, void *arg, struct s
     "id, state, reason, notebook, notebook_version, source_sha256, recipe, recipe_version, object, label, replay_of, " \
     "network, retries, attempt,"                                                                                       \
     " created_ms, started_ms, ended_ms, cells_total, cells_done, fraction, progress, limits, cost, parameters, "       \
-    "error, result, user, follow, last_error, last_error_ms, last_window"
+    "error, result, user, follow, last_error, last_error_ms, last_window, decision"
 enum {
     COL_ID,
     COL_STATE,
@@ -173,6 +176,7 @@ enum {
     COL_LAST_ERROR,
     COL_LAST_ERROR_MS,
     COL_LAST_WINDOW,
+    COL_DECISION,
 };
 
 static json_t *time_col(struct sql_row *row, int column)
@@ -224,6 +228,7 @@ static json_t *row_json(struct sql_row *row)
         {"label", text_col(row, COL_LABEL)},
         {"user", text_col(row, COL_USER)},
         {"replay_of", text_col(row, COL_REPLAY)},
+        {"decision", text_col(row, COL_DECISION)},
         {"parameters", json_col(row, COL_PARAMETERS)},
         {"limits", json_col(row, COL_LIMITS)},
         {"network", json_boolean(sql_col_int(row, COL_NETWORK))},
@@ -415,20 +420,34 @@ bool run_table_text(struct sql *db, const char *tenant, const char *id, const ch
 
 /* ---- writing: all inside jobs ---- */
 
-bool run_table_insert(struct sql *db, const struct run_insert *n, struct su_err *err)
+static bool find_known(struct sql *db, struct run_insert *n, struct su_err *err)
 {
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT id FROM runs WHERE tenant = ?1 AND decision = ?2", sql_text(n->tenant),
+                                                 sql_text(n->options->decision));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_ROW)
+        snprintf(n->known, sizeof n->known, "%s", sql_col_text(row, 0));
+    return next != SQL_ERROR;
+}
+
+bool run_table_insert(struct sql *db, struct run_insert *n, struct su_err *err)
+{
+    n->known[0] = '\0';
+    if (n->options->decision && (!find_known(db, n, err) || n->known[0]))
+        return n->known[0] != '\0';
     SU_AUTO_FREE char *holder = su_format("run/%s/source", n->id);
     const struct run_source *source = n->source;
     return sql_run(db, err,
                    "INSERT INTO runs (tenant, id, state, notebook, notebook_version, source_sha256, recipe, "
                    "recipe_version, object, label, user, replay_of,"
-                   " network, retries, created_ms, limits, parameters, follow)"
-                   " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                   " network, retries, created_ms, limits, parameters, follow, decision)"
+                   " VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
                    sql_text(n->tenant), sql_text(n->id), sql_text(source->notebook), sql_int(source->version),
                    sql_text(source->sha256), sql_text(source->recipe), sql_text(source->recipe_version),
                    sql_text(source->object), sql_text(n->options->label), sql_text(n->user),
                    sql_text(n->options->replay_of), sql_int(n->options->network), sql_int(n->options->retries),
-                   sql_int(n->created_ms), sql_text(n->limits), sql_text(n->parameters), sql_int(n->options->follow)) &&
+                   sql_int(n->created_ms), sql_text(n->limits), sql_text(n->parameters), sql_int(n->options->follow),
+                   sql_text(n->options->decision)) &&
            blobref_hold(db, n->tenant, holder, source->sha256, err);
 }
 

@@ -1,4 +1,4 @@
-"""The command line of streams: stream, push, tail, replay, sql, consumer, secret, action, against the real server."""
+"""The command line of streams: stream, push, tail, replay, sql, consumer, secret, against the real server."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_replay_says_what_it_needs(server: Server, arguments: list[str], word: s
     assert server.cli("replay", "nothing.csv", "--as", "s", check=False).returncode == 3
 
 
-# -- sql, consumers, secrets, actions -----------------------------------------------------------------------------
+# -- sql, consumers, secrets --------------------------------------------------------------------------------------
 
 
 def test_sql_answers_as_table_csv_and_json(server: Server) -> None:
@@ -356,17 +356,6 @@ def test_a_secret_comes_from_standard_input_and_is_never_shown(server: Server) -
     assert server.cli("secret", "set", "x", "value", input="v", check=False).returncode == 2
     server.cli("secret", "rm", "broker")
     assert "no secrets" in server.cli("secret", "ls").stderr
-
-
-@pytest.mark.server("--allow-fetch", "127.0.0.1:9")
-def test_actions_are_set_and_listed(server: Server) -> None:
-    assert server.cli("action", "set", "scale-up", check=False).returncode == 2
-    server.cli("secret", "set", "hook-key", input="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    server.cli("action", "set", "scale-up", "--webhook", "http://127.0.0.1:9/hook", "--secret", "hook-key", "--header", "X-Team: blue")
-    assert "http://127.0.0.1:9/hook" in server.cli("action", "ls").stdout
-    assert "no decisions" in server.cli("action", "decisions").stderr
-    server.cli("action", "rm", "scale-up")
-    assert "no actions" in server.cli("action", "ls").stderr
 
 
 def test_stats_and_dead_letters_are_shown(server: Server) -> None:

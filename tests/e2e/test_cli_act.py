@@ -1,0 +1,83 @@
+"""The command line of acting: actions, decisions and why, watches, triggers, models, silences, against the real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Server, wait_until
+from test_consumers import Follower, Receiver, make_stream, receiver, say  # noqa: F401
+
+
+def read(server: Server, *words: str) -> Any:
+    """What a command prints with --json."""
+    return json.loads(server.cli(*words, "--json").stdout)
+
+
+@pytest.fixture
+def acting(start_server: Callable[..., Server], receiver: Receiver) -> Server:  # noqa: F811
+    """A server with the stream `s` and the action `hook` that goes to the receiver."""
+    server = start_server("--allow-fetch", f"127.0.0.1:{receiver.port}")
+    make_stream(server)
+    server.cli("action", "put", "hook", "--webhook", receiver.url)
+    return server
+
+
+def decide(server: Server, **parameters: Any) -> str:
+    """A follower's decision about a window; its id."""
+    say(server, 1, 2, 11)
+    follower = Follower(server)
+    answer = follower.commit(follower.next("30s").json()["window"], decisions=[
+        {"action": "hook", "parameters": parameters, "reason": "too slow"}])
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["decisions"][0])
+
+
+# -- actions ------------------------------------------------------------------------------------------------------
+
+
+def test_actions_are_put_shown_listed_and_removed(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    assert acting.cli("action", "put", "scale-up", check=False).returncode == 2
+    acting.cli("secret", "set", "hook-key", input="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    said = acting.cli("action", "put", "scale-up", "--webhook", receiver.url, "--secret", "hook-key", "--header", "X-Team: blue")
+    assert said.stdout == "action scale-up set\n"
+    shown = read(acting, "action", "show", "scale-up")
+    assert shown["webhook"] == receiver.url and shown["secret"] == "hook-key" and shown["headers"] == {"X-Team": "blue"}
+    assert receiver.url in acting.cli("action", "ls").stdout
+    acting.cli("action", "rm", "scale-up", "hook")
+    assert "no actions" in acting.cli("action", "ls").stderr
+
+
+def test_an_action_comes_from_a_file_from_fields_and_from_options(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    definition = json.dumps({"webhook": "https://example.org/from-the-file", "headers": {"X-One": "1"}})
+    acting.cli("action", "put", "mixed", "-", "headers.X-Two=two", "--webhook", receiver.url, input=definition)
+    shown = read(acting, "action", "show", "mixed")
+    assert shown["webhook"] == receiver.url and shown["headers"] == {"X-One": "1", "X-Two": "two"}
+    two = acting.cli("action", "put", "mixed", "one.json", "two.json", check=False)
+    assert two.returncode == 2 and "one file" in two.stderr
+    assert acting.cli("action", "put", "mixed", "--header", "nothing", check=False).returncode == 2
+
+
+# -- decisions ----------------------------------------------------------------------------------------------------
+
+
+def test_why_says_on_what_grounds_a_decision_stands_and_what_came_of_it(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    assert "no decisions" in acting.cli("decision", "ls").stderr
+    assert acting.cli("why", "last", check=False).returncode == 3
+    decision = decide(acting, by=1)
+    wait_until(lambda: read(acting, "why", "last")["state"] == "sent", "it was delivered")
+    said = acting.cli("why", "last").stdout
+    assert "consumer c" in said and "too slow" in said and '{"by":1}' in said and "2 among offsets 0 to 1" in said and "sent" in said
+    assert read(acting, "why", decision[:20]) == read(acting, "decision", "show", decision) == read(acting, "why", "last", "--stream", "s")
+    assert decision in acting.cli("decision", "ls", "--consumer", "c").stdout
+    assert "no decisions" in acting.cli("decision", "ls", "--state", "failed").stderr
+
+
+def test_a_decision_is_found_by_how_its_id_begins(acting: Server) -> None:
+    decision = decide(acting)
+    assert read(acting, "why", decision[:12])["id"] == decision
+    unknown = acting.cli("why", "zzzz", check=False)
+    assert unknown.returncode == 3 and "begins with zzzz" in unknown.stderr and "decision ls" in unknown.stderr
+    assert acting.cli("why", "z" * 26, check=False).returncode == 3
