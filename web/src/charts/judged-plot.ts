@@ -25,8 +25,7 @@ export interface JudgedEvents {
   move: ((level: Level, enter: number) => void) | null;
 }
 
-const VALUE_HEIGHT = 240, SCORE_HEIGHT = 150, AXIS = 62, PAD_RIGHT = 14;
-const LEVEL_COLOURS: Record<string, string> = {info: "--blue", warning: "--sun", critical: "--bad", ok: "--good"};
+const VALUE_HEIGHT = 240, SCORE_HEIGHT = 170, AXIS = 70, PAD_RIGHT = 14;
 const MINOR_STEP = 0.05;
 
 type Colours = Record<"ink" | "soft" | "line" | "accent" | "card" | "info" | "warning" | "critical" | "ok", string>;
@@ -50,7 +49,6 @@ export class JudgedPlot {
     if (wanted !== this.made) this.make(wanted);
     this.value?.setData([data.x, data.low, data.high, data.expected, data.values]);
     this.score?.setData([data.x, data.scores.map((score) => (score === null ? null : nines(score)))]);
-    this.place();
   }
 
   resize(): void {
@@ -58,7 +56,6 @@ export class JudgedPlot {
     if (!this.value || width === 0 || width === this.value.width) return;
     this.value.setSize({width, height: VALUE_HEIGHT});
     this.score?.setSize({width, height: SCORE_HEIGHT});
-    this.place();
   }
 
   done(): void {
@@ -181,6 +178,7 @@ export class JudgedPlot {
         if (one.leave !== null && one.leave !== one.enter) this.line(plot, this.at(one.leave), faint(this.colours[one.level], 0.7), 1, [2, 4]);
       }
     }
+    if (this.isLevelled(plot)) this.place();
     if (plot === this.value) for (const mark of this.look.marks) this.mark(plot, mark, pixel);
     ctx.restore();
   }
@@ -283,7 +281,7 @@ export class JudgedPlot {
     this.events.move?.(level, enter);
   }
 
-  /** Handles follow their lines. */
+  /** Handles follow their lines, whose place is only known when they are drawn. */
   private place(): void {
     const plot = this.look.on === "value" ? this.value : this.score;
     for (const {level, enter} of this.look.levels) {

@@ -35,7 +35,7 @@ export default function Models() {
                     <th scope="row"><a href={modelHref(one.name)}>{one.name}</a></th><td class="soft">{one.kind}</td>
                     <td>{one.live ? <span class="state good">version {one.live}</span> : <span class="soft">none</span>}</td>
                     <td>{one.candidate ? <span class="state live">version {one.candidate}</span> : ""}</td>
-                    <td class="number small">{metricWords(live?.metrics, one.promotion?.metric)}</td>
+                    <td class="small">{metricWords(live?.metrics, one.promotion?.metric)}</td>
                     <td class="number" title={plural(one.versions.length, "version")}>{one.versions.length}</td>
                     <td class="soft">{newest && <Time at={newest} />}</td>
                   </tr>

@@ -62,7 +62,7 @@ function Versions({model, ask}: {model: ModelInfo; ask: (step: Step) => void}) {
           <tr key={one.version}>
             <th scope="row"><a href={`/v1/models/${inPath(model.name)}/versions/${one.version}/content`} download>{one.version}</a></th>
             <td><span class={`state ${one.stage === "live" ? "good" : one.stage === "candidate" ? "live" : ""}`}>{one.stage}</span></td>
-            <td class="small number">{metricWords(one.metrics, model.promotion?.metric)}</td><td><Sources version={one} /></td>
+            <td class="small">{metricWords(one.metrics, model.promotion?.metric)}</td><td><Sources version={one} /></td>
             <td class="soft"><Time at={one.created_at} /></td><td class="number">{bytes(one.bytes)}</td><td class="number">{one.decisions ?? ""}</td>
             <td>{isWriter && one.stage !== "live" && <button class="quiet" onClick={() => ask({act: "promote", version: one.version})}>Promote<span class="sr"> version {one.version}</span></button>}
               {isWriter && one.stage === "candidate" && <button class="quiet danger" onClick={() => ask({act: "retire", version: one.version})}>Retire<span class="sr"> version {one.version}</span></button>}</td>

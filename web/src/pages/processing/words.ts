@@ -45,7 +45,7 @@ export const stateWords = (state: string): string => STATES[state] ?? state;
 export const stateKind = (state: string): string => (["held", "pending", "deferred"].includes(state) ? "live" : state === "sent" ? "good"
   : ["failed", "expired"].includes(state) ? "bad" : "");
 
-export const score = (value: unknown): string => (typeof value === "number" ? (value > 0.99 && value < 1 ? value.toFixed(5).replace(/0+$/, "") : value.toFixed(3)) : "–");
+export const score = (value: unknown): string => (typeof value === "number" ? (value > 0.99 && value < 1 ? value.toFixed(5).replace(/\.?0+$/, "") : value.toFixed(3)) : "–");
 export const figure = (value: unknown): string => (typeof value === "number" ? (Math.abs(value) >= 100 || value === 0 ? compact(value) : Number(value.toPrecision(4)).toString()) : "–");
 
 export function windowText(window: {start: string; end: string}): string {

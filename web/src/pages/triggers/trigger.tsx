@@ -20,7 +20,7 @@ interface Firing { at?: string; fired_at?: string; decision?: string | null; id?
 function Firings({name}: {name: string}) {
   const list = useResource<List<Firing>>(`${triggerPath(name)}/firings?limit=50`, {on: ["trigger.", "decision.", "run."], every: 5000});
   return (
-    <section class="section" aria-label="Firings">
+    <section class="section">
       <h2>When it fired</h2>
       <Shown resource={list}>{({items}) => (items.length === 0 ? <Empty title="It has not fired yet">It can be fired by hand.</Empty> : (
         <Table label="Firings" head={["When", "What came of it", "Event", "Decision"]}>

@@ -1,5 +1,5 @@
 /** A watch's definition: what of the server's answer is one, what a newcomer gets, how levels are read and changed. Pure. */
-import {type Bound, type Level, type Levels, LEVELS, type WatchDefinition, type WatchInfo} from "../../api/acting";
+import {type Bound, type Json, type Level, type Levels, LEVELS, type WatchDefinition, type WatchInfo} from "../../api/acting";
 import type {Document} from "../../form";
 import type {LevelLine} from "../../charts/judged";
 
@@ -12,9 +12,9 @@ export function definitionOf(watch: WatchInfo): WatchDefinition {
 
 /** How often normal behaviour may look like this, by level. */
 export const TEMPERS: {name: string; text: string; enter: [info: number, warning: number, critical: number]}[] = [
-  {name: "calm", text: "Calm: only what was hardly ever seen", enter: [0.999, 0.9999, 0.99999]},
-  {name: "normal", text: "Normal: what happens once in a thousand windows", enter: [0.99, 0.999, 0.9999]},
-  {name: "eager", text: "Eager: early, at the price of false alarms", enter: [0.95, 0.99, 0.999]},
+  {name: "calm", text: "calm: once in 10,000 windows", enter: [0.999, 0.9999, 0.99999]},
+  {name: "normal", text: "normal: once in 1,000 windows", enter: [0.99, 0.999, 0.9999]},
+  {name: "eager", text: "eager: once in 100 windows", enter: [0.95, 0.99, 0.999]},
 ];
 
 /** A level is left where a tenth of the rarity is: 0.999 is entered, 0.99 left. */
@@ -26,7 +26,7 @@ export function levelsOf(temper: string): Levels {
 }
 
 /** What nobody need think about. */
-export const BLANK: Document = {every: "10s", detector: {kind: "combination"}, levels: levelsOf("normal") as Document, hold: 2};
+export const BLANK: Document = {every: "10s", detector: {kind: "combination"}, levels: levelsOf("normal") as Json, hold: 2};
 
 export function linesOf(levels: Levels): LevelLine[] {
   return LEVELS.flatMap((level) => {

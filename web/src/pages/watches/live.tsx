@@ -93,7 +93,8 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
     if (!isChanged) freeze(shown);
     change(next);
   };
-  const save = (): void => void put(watchPath(watch.name), {...definitionOf(watch), levels}).then(() => {
+  const save = (): void => void put<WatchInfo>(watchPath(watch.name), {...definitionOf(watch), levels}).then((stored) => {
+    change(stored.levels);
     announce("The levels are stored");
     fail(null);
     freeze(null);

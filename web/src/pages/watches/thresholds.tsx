@@ -7,7 +7,7 @@ export function Thresholds({levels, change, isChangeable}: {levels: Levels; chan
   const toggle = (level: Level, isOn: boolean): void => {
     const above = LEVELS.map((one) => levels[one]?.enter).filter((enter) => enter !== undefined);
     const enter = isScore ? {info: 0.99, warning: 0.999, critical: 0.9999}[level] : above.at(-1) ?? 1;
-    change({...levels, [level]: isOn ? {enter, leave: isScore ? leaveOf(enter) : enter} : null});
+    change({...levels, [level]: isOn ? {enter, leave: isScore ? leaveOf(enter) : enter} : undefined});
   };
   return (
     <div class="watch-levels" role="group" aria-label="Levels">
