@@ -166,6 +166,8 @@ struct object_delete {
     void *also_arg;
 };
 bool object_delete(struct objects *objects, const struct object_delete *what, struct su_err *err);
+/* Inside a writer job: one version goes, untold.  After the commit blobref_collect frees its content. */
+bool object_delete_job(struct sql *db, const struct object_key *key, struct su_err *err);
 
 /* HTTP's entity-tag lists ("a", W/"b", *); the quotes may be missing. */
 bool object_etag_matches(const char *condition, const char *etag);

@@ -456,6 +456,13 @@ static bool delete_job(struct sql *db, void *arg, struct su_err *err)
     return deletion->what->also == NULL || deletion->what->also(db, deletion->what->also_arg, key, err);
 }
 
+bool object_delete_job(struct sql *db, const struct object_key *key, struct su_err *err)
+{
+    int64_t removed;
+    su_assert(key->version > 0);
+    return release_versions(db, key, err) && delete_versions(db, key, &removed, err);
+}
+
 bool object_delete(struct objects *objects, const struct object_delete *what, struct su_err *err)
 {
     struct deletion deletion = {.what = what};

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "act/model.h"
 #include "aggregate/object.h"
 #include "aggregate/preview.h"
 #include "base/percent.h"
@@ -331,10 +332,17 @@ static void patch_object(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+/* What is a model's version goes with the model only. */
+static bool guard_models(struct sql *db, void *arg, const struct object_key *key, struct su_err *err)
+{
+    (void)arg;
+    return model_guards_object(db, key->tenant, key->name, key->version, err);
+}
+
 static void delete_object(struct request *request, struct reply *reply)
 {
     struct su_err err;
-    struct object_delete what = {.user = request_identity(request)->user};
+    struct object_delete what = {.user = request_identity(request)->user, .also = guard_models};
     struct conditions conditions;
     if (!key_of(request, &what.key, &err) || !conditions_of(request, &conditions, &err)) {
         reply_error(reply, &err);

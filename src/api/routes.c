@@ -19,6 +19,8 @@ const struct route *const all_routes[] = {
     streams_routes,
     consumers_routes,
     actions_routes,
+    detectors_routes,
+    models_routes,
     queries_routes,
     status_routes,
     events_routes,

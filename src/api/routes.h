@@ -7,8 +7,8 @@ extern const struct route status_routes[], events_routes[], openapi_routes[], pa
 extern const struct route uploads_routes[], overview_routes[], settings_routes[];
 extern const struct route columns_routes[], objects_routes[], fetches_routes[], notebooks_routes[], runs_routes[], recipes_routes[];
 extern const struct route replays_routes[], series_routes[], streams_routes[];
-extern const struct route actions_routes[], consumers_routes[];
-extern const struct route queries_routes[];
+extern const struct route actions_routes[], consumers_routes[], models_routes[];
+extern const struct route queries_routes[], detectors_routes[];
 extern const struct route live_routes[], dashboards_routes[];
 
 struct reply;

@@ -22,6 +22,7 @@ struct recipes;
 struct runs;
 struct consumers;
 struct actions;
+struct models;
 struct iterations;
 struct delivery;
 struct accounts;
@@ -51,6 +52,7 @@ struct services {
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */
+    struct models *models;          /* act/model.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */

@@ -26,6 +26,7 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/model.h"
 #include "aggregate/consumer.h"
 #include "aggregate/derived.h"
 #include "aggregate/fetch.h"
@@ -222,7 +223,8 @@ struct serving {
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
     fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations,
+    model_migrations, NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -339,6 +341,13 @@ static bool actions_part(struct serving *serving, struct su_err *err)
     return actions_open(services->store, services->bus, services->fetches, &services->actions, err);
 }
 static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }
+
+static bool models_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return models_open(services->store, services->bus, services->objects, &services->models, err);
+}
+static void models_end(struct serving *serving) { models_close(serving->services.models); }
 
 static bool iterations_part(struct serving *serving, struct su_err *err)
 {
@@ -476,6 +485,7 @@ static const struct part parts[] = {
     {"runs", runs_part, runs_end},
     {"documents", documents_part, documents_end_part},
     {"actions", actions_part, actions_end},
+    {"models", models_part, models_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
     {"server", server_part, server_end},

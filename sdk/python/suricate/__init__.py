@@ -24,6 +24,7 @@ for up to 30 seconds.
 """
 
 from . import errors
+from ._detect import detect, detectors
 from ._first import (
     create_object,
     list_objects,
@@ -86,6 +87,8 @@ __all__ = [
     "create_stream",
     "delete",
     "delete_stream",
+    "detect",
+    "detectors",
     "download",
     "errors",
     "exists",

@@ -1,0 +1,221 @@
+"""Models: versions with stages, promoted by hand or by their metrics, made by people, runs and iterations."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import threading
+from typing import Any
+
+import pytest
+from conftest import Server
+
+JSON = "application/vnd.suricate.model+json"
+
+
+def save(server: Server, name: str, value: Any = None, status: int = 201, **rest: Any) -> dict[str, Any]:
+    answer = server.requests.put(f"/v1/models/{name}", json={"value": {"w": 1} if value is None else value, **rest})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def model(server: Server, name: str) -> dict[str, Any]:
+    answer = server.requests.get(f"/v1/models/{name}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def post(server: Server, path: str, status: int = 200, headers: dict[str, str] | None = None, **body: Any) -> dict[str, Any]:
+    answer = server.requests.post(f"/v1/models/{path}", json=body, headers=headers or {})
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def stages(server: Server, name: str) -> dict[int, str]:
+    return {item["version"]: item["stage"] for item in model(server, name)["versions"]}
+
+
+def policy(server: Server, name: str, **body: Any) -> dict[str, Any]:
+    answer = server.requests.put(f"/v1/models/{name}/promotion", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+# -- versions and stages ------------------------------------------------------------------------------------------
+
+
+def test_the_first_version_is_live_and_later_ones_are_candidates(server):
+    first = save(server, "t/first", {"mean": 2.5}, metrics={"auc": 0.8}, sources=[{"object": "week1.csv", "version": 1}], tags=["nfl"])
+    assert first["version"] == 1 and first["stage"] == "live" and first["kind"] == "plain" and first["format"] == "json"
+    assert first["metrics"] == {"auc": 0.8} and first["sources"] == [{"object": "week1.csv", "version": 1}] and first["run"] is None
+    second = save(server, "t/first", {"mean": 3}, kind="means")
+    assert second["stage"] == "candidate" and second["why"] == "it waits to be promoted"
+    found = model(server, "t/first")
+    assert (found["live"], found["candidate"], found["kind"], found["versions_total"]) == (1, 2, "plain", 2)
+    assert server.requests.get("/v1/models/t/first/content").json() == {"mean": 2.5}
+    assert server.requests.get("/v1/models/t/first/versions/2/content").json() == {"mean": 3}
+    assert server.requests.get("/v1/models/t/first/versions/candidate").json()["version"] == 2
+    info = server.requests.get("/v1/objects/models/t/first", params={"view": "info"}).json()
+    assert info["tags"] == ["model", "nfl"] and info["type"] == JSON and info["version"] == 2
+
+
+def test_promoting_rolling_back_and_retiring_move_the_live_version(server):
+    for _ in range(3):
+        save(server, "t/moves")
+    assert post(server, "t/moves/promote", version=2)["live"] == 2
+    assert post(server, "t/moves/promote", version=3)["live"] == 3
+    assert stages(server, "t/moves") == {1: "retired", 2: "retired", 3: "live"}
+    assert post(server, "t/moves/rollback")["live"] == 2
+    assert post(server, "t/moves/rollback")["live"] == 1, "a second step goes further back, not forth again"
+    assert "no other version" in post(server, "t/moves/rollback", status=409)["detail"]
+    assert post(server, "t/moves/promote", version=3)["live"] == 3
+    retired = post(server, "t/moves/retire", version=3)
+    assert retired["live"] is None and stages(server, "t/moves")[3] == "retired"
+    assert server.requests.get("/v1/models/t/moves/content").status_code == 404
+    assert post(server, "t/moves/rollback")["live"] == 1
+    post(server, "t/moves/promote", version=2)
+    post(server, "t/moves/retire", version=1)
+    post(server, "t/moves/rollback", status=409)
+    history = model(server, "t/moves")["history"]
+    assert [entry["live"] for entry in history][:2] == [2, 1] and "was rolled back" in json.dumps(history)
+    assert "has no version 9" in post(server, "t/moves/promote", status=404, version=9)["detail"]
+
+
+def test_of_two_who_promote_from_the_same_state_one_is_told(server):
+    for _ in range(3):
+        save(server, "t/race")
+    etag = server.requests.get("/v1/models/t/race").headers["ETag"]
+    statuses = []
+
+    def promote(version: int) -> None:
+        answer = server.requests.post("/v1/models/t/race/promote", json={"version": version}, headers={"If-Match": etag})
+        statuses.append((answer.status_code, version))
+
+    both = [threading.Thread(target=promote, args=(version,)) for version in (2, 3)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert sorted(status for status, _ in statuses) == [200, 412]
+    assert model(server, "t/race")["live"] == next(version for status, version in statuses if status == 200)
+    refused = server.requests.post("/v1/models/t/race/rollback", headers={"If-Match": etag})
+    assert refused.status_code == 412 and "is at" in refused.json()["detail"]
+
+
+def test_a_policy_promotes_what_is_better_and_says_why(server):
+    policy(server, "t/policy", metric="auc", better="higher", at_least=0.6)
+    assert model(server, "t/policy")["live"] is None
+    low = save(server, "t/policy", metrics={"auc": 0.5})
+    assert low["stage"] == "candidate" and "below the 0.6" in low["why"]
+    assert save(server, "t/policy", metrics={"auc": 0.7})["stage"] == "live"
+    equal = save(server, "t/policy", metrics={"auc": 0.7})
+    assert equal["stage"] == "candidate" and "not higher than the 0.7 of version 2" in equal["why"]
+    assert save(server, "t/policy", metrics={"f1": 1})["stage"] == "candidate"
+    better = save(server, "t/policy", metrics={"auc": 0.9})
+    assert better["stage"] == "live" and stages(server, "t/policy")[2] == "retired"
+    other = save(server, "t/policy", metrics={"auc": 1}, kind="kmeans")
+    assert other["stage"] == "candidate" and "promote it by hand" in other["why"]
+    assert save(server, "t/policy", metrics={"auc": 0.95}, stage="candidate")["stage"] == "candidate"
+    policy(server, "t/policy", metric="loss", better="lower")
+    assert save(server, "t/policy", metrics={"loss": 3})["stage"] == "live", "the live one had no loss"
+    assert save(server, "t/policy", metrics={"loss": 4})["stage"] == "candidate"
+    assert save(server, "t/policy", metrics={"loss": 2})["stage"] == "live"
+    assert server.requests.delete("/v1/models/t/policy/promotion").status_code == 204
+    assert save(server, "t/policy", metrics={"loss": 1})["stage"] == "candidate"
+
+
+def test_a_policy_that_no_version_can_pass_is_refused(server):
+    for body, word in (({"metric": "a", "better": "more"}, "higher or lower"), ({"better": "lower"}, "metric"),
+                       ({"metric": "a", "better": "lower", "at_least": 2, "at_most": 1}, "no version could pass")):
+        refused = server.requests.put("/v1/models/t/none/promotion", json=body)
+        assert refused.status_code == 400 and word in refused.json()["detail"]
+
+
+def test_two_versions_can_be_compared(server):
+    save(server, "t/two", metrics={"auc": 0.5, "loss": 2})
+    save(server, "t/two", metrics={"auc": 0.75, "f1": 1})
+    policy(server, "t/two", metric="auc", better="higher")
+    found = server.requests.get("/v1/models/t/two/compare").json()
+    assert found["a"]["version"] == 1 and found["b"]["version"] == 2 and found["is_same_content"]
+    assert found["metrics"] == [{"metric": "auc", "a": 0.5, "b": 0.75, "difference": 0.25, "better": "b"},
+                                {"metric": "loss", "a": 2, "b": None, "difference": None, "better": None},
+                                {"metric": "f1", "a": None, "b": 1, "difference": None, "better": None}]
+    assert server.requests.get("/v1/models/t/two/compare", params={"a": 2, "b": 1}).json()["metrics"][0]["better"] == "a"
+    assert server.requests.get("/v1/models/t/two/compare", params={"a": 7}).status_code == 404
+
+
+def test_models_are_listed_by_name(server):
+    for name in ("l/b", "l/a", "l/c"):
+        save(server, name)
+    first = server.requests.get("/v1/models", params={"prefix": "l/", "limit": 2}).json()
+    assert [item["name"] for item in first["items"]] == ["l/a", "l/b"] and first["next"]
+    second = server.requests.get("/v1/models", params={"prefix": "l/", "limit": 2, "cursor": first["next"]}).json()
+    assert [item["name"] for item in second["items"]] == ["l/c"] and second["next"] is None
+    for _ in range(3):
+        save(server, "l/a")
+    page = server.requests.get("/v1/models/l/a/versions", params={"limit": 3}).json()
+    assert [item["version"] for item in page["items"]] == [4, 3, 2]
+    rest = server.requests.get("/v1/models/l/a/versions", params={"limit": 3, "cursor": page["next"]}).json()
+    assert [item["version"] for item in rest["items"]] == [1] and rest["next"] is None
+
+
+def test_a_models_content_goes_only_with_the_model(server):
+    save(server, "t/gone")
+    server.requests.put("/v1/objects/models/t/gone", data=b"not a version of the model")
+    assert server.requests.delete("/v1/objects/models/t/gone", params={"version": 2}).status_code == 204
+    refused = server.requests.delete("/v1/objects/models/t/gone", params={"version": 1})
+    assert refused.status_code == 409 and "DELETE /v1/models/t/gone" in refused.json()["hint"]
+    assert server.requests.delete("/v1/objects/models/t/gone").status_code == 409
+    assert server.requests.delete("/v1/models/t/gone").status_code == 204
+    assert server.requests.get("/v1/models/t/gone").status_code == 404
+    assert server.requests.get("/v1/objects/models/t/gone").status_code == 404
+    assert save(server, "t/gone")["version"] == 3, "a version's number is never given twice"
+
+
+def test_bytes_can_be_streamed(server):
+    answer = server.requests.put("/v1/models/t/bytes/content", data=b"\0" * 5_000_000, params={"kind": "onnx", "metrics": '{"auc": 0.5}'})
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["format"], answer.json()["kind"], answer.json()["bytes"]) == ("bytes", "onnx", 5_000_000)
+    got = server.requests.get("/v1/models/t/bytes/content")
+    assert len(got.content) == 5_000_000 and got.headers["X-Suricate-Version"] == "1" and got.headers["X-Suricate-Model-Format"] == "bytes"
+    assert server.requests.put("/v1/models/t/bytes/content", data=b"{", params={"format": "json"}).status_code == 400
+    assert server.requests.put("/v1/models/t/bytes/content", data=b"{}", params={"metrics": "[1]"}).status_code == 400
+
+
+# -- what is refused ------------------------------------------------------------------------------------------------
+
+
+def test_pickles_need_an_owners_word(server):
+    hostile = base64.b64encode(pickle.dumps({"a": 1})).decode()
+    refused = server.requests.put("/v1/models/t/pickle", json={"content": hostile, "format": "pickle"})
+    assert refused.status_code == 403 and "PUT /v1/model-settings" in refused.json()["hint"]
+    for disguise in ("json", "skops"):
+        refused = server.requests.put("/v1/models/t/pickle", json={"content": hostile, "format": disguise})
+        assert refused.status_code == 400 and refused.json()["field"] == "/content"
+    assert server.requests.get("/v1/models/t/pickle").status_code == 404
+    assert server.requests.put("/v1/model-settings", json={"pickle": True}).json() == {"pickle": True}
+    assert server.requests.put("/v1/models/t/pickle", json={"content": hostile, "format": "pickle"}).status_code == 201
+    assert server.requests.get("/v1/models/t/pickle/content").status_code == 200
+    assert server.requests.put("/v1/model-settings", json={"pickle": False}).json() == {"pickle": False}
+    assert server.requests.get("/v1/models/t/pickle/content").status_code == 403
+    member = server.requests.put("/v1/model-settings", json={"pickle": "yes"})
+    assert member.status_code == 400
+
+
+@pytest.mark.parametrize(("body", "word"), [
+    ({}, "exactly one"), ({"value": 1, "content": "aGk="}, "exactly one"), ({"content": "*"}, "base64"), ({"content": ""}, "empty"),
+    ({"value": 1, "format": "toml"}, "json, skops, pickle or bytes"), ({"value": 1, "kind": "a b"}, "letters, digits"),
+    ({"value": 1, "kind": "k" * 65}, "1..64"), ({"value": 1, "metrics": {"a": "high"}}, "must be a number"),
+    ({"value": 1, "metrics": {f"m{n}": n for n in range(65)}}, "at most 64"), ({"value": 1, "metrics": {"n" * 65: 1}}, "1..64"),
+    ({"value": 1, "sources": [1]}, "an object or a text"), ({"value": 1, "sources": ["x"] * 65}, "at most 64"),
+    ({"value": 1, "stage": "best"}, "live or candidate"), ({"value": 1, "colour": "red"}, "colour")])
+def test_a_wrong_version_says_what_was_expected(server, body, word):
+    refused = server.requests.put("/v1/models/t/wrong", json=body)
+    assert refused.status_code in (400, 413) and word in refused.json()["detail"], refused.text
+    assert server.requests.get("/v1/models/t/wrong").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "a,b", "a/%2E%2E/b", "models/"])
+def test_names_have_limits(server, name):
+    assert server.requests.put(f"/v1/models/{name}", json={"value": 1}).status_code in (400, 404, 405)
