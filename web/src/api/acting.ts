@@ -54,15 +54,22 @@ export interface Backtest {
 }
 
 export interface DetectorParameter { name: string; type: string; default: Json; help: string }
-export interface DetectorKind { kind: string; version: number; summary: string; source: string; cost: string; is_multivariate: boolean; parameters: DetectorParameter[] }
+export interface DetectorKind { name: string; version: number; summary: string; source: string; cost: string; is_multivariate: boolean; parameters: DetectorParameter[] }
 
+export type Source = string | {object?: string; stream?: string; version?: number; from?: Json; to?: Json};
 export interface ModelVersion {
-  version: number; stage: string; kind: string; format: string; metrics: Record<string, number>; bytes: number; sha256: string; created_at: string;
-  created_by: string; run: string | null; iteration: number | null; decisions?: number | null; lineage?: Fields | null;
+  version: number; stage: string; why: string; kind: string; format: string; metrics: Record<string, number>; sources: Source[]; bytes: number;
+  sha256: string; created_at: string; created_by: string; run: string | null; code: string | null; decisions: number;
+  iteration: {stream: string; consumer: string; window?: WindowInfo | null} | null;
 }
-export interface ModelInfo {
-  name: string; kind: string; live: number | null; candidate: number | null; promotion: {metric: string; better: string; at_least?: number} | null;
-  versions: ModelVersion[];
+/** As the list gives it. */
+export interface ModelSummary {
+  name: string; object: string; kind: string; live: number | null; candidate: number | null; versions_total: number; changed_at: string; changed_by: string;
+  promotion: {metric: string; better: string; at_least?: number} | null;
+  drift: {version: number; stream: string; watch: string; score: number; at: string} | null;
+}
+export interface ModelInfo extends ModelSummary {
+  versions: ModelVersion[]; history: {live: number | null; before: number | null; at: string; user: string; why: string}[];
 }
 
 export interface ActionInfo { name: string; kind: string; enabled?: boolean; dry_run?: boolean; [more: string]: unknown }

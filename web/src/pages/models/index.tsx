@@ -1,11 +1,10 @@
 /** Models: what has been learned, by name, with the version that is live. */
-import type {ModelInfo} from "../../api/acting";
+import type {ModelSummary, ModelVersion} from "../../api/acting";
 import type {List} from "../../api/client";
 import {useResource} from "../../resource";
-import {plural} from "../../text";
 import {Copy, Empty, Shown, Table, Time} from "../../ui";
 import {ActingHead} from "../processing/nav";
-import {figure, modelHref} from "../processing/words";
+import {figure, modelHref, modelPath} from "../processing/words";
 
 const EXAMPLE = `import suricate as s
 
@@ -17,8 +16,13 @@ export function metricWords(metrics: Record<string, number> | undefined, first?:
   return all.slice(0, 3).map(([name, value]) => `${name} ${figure(value)}`).join(", ");
 }
 
+function LiveMetrics({model}: {model: ModelSummary}) {
+  const version = useResource<ModelVersion>(`${modelPath(model.name)}/versions/${model.live}`).data;
+  return <>{metricWords(version?.metrics, model.promotion?.metric)}</>;
+}
+
 export default function Models() {
-  const list = useResource<List<ModelInfo>>("/v1/models", {on: ["model."], every: 10_000});
+  const list = useResource<List<ModelSummary>>("/v1/models", {on: ["model."], every: 10_000});
   return (
     <div class="page">
       <ActingHead title="Models" about="What has been learned: each version with its metrics, one of them live." />
@@ -26,21 +30,16 @@ export default function Models() {
         {({items}) => (items.length === 0
           ? <Empty title="No models yet"><span>A notebook saves one in a line; the first version is live at once.</span><Copy text={EXAMPLE} label="Copy" /></Empty>
           : (
-            <Table label="Models" head={["Name", "Kind", "Live", "Candidate", "Metrics of the live one", "Versions#", "Newest"]}>
-              {items.map((one) => {
-                const live = one.versions.find((version) => version.version === one.live);
-                const newest = one.versions.reduce<string | null>((last, version) => (last && last > version.created_at ? last : version.created_at), null);
-                return (
-                  <tr key={one.name}>
-                    <th scope="row"><a href={modelHref(one.name)}>{one.name}</a></th><td class="soft">{one.kind}</td>
-                    <td>{one.live ? <span class="state good">version {one.live}</span> : <span class="soft">none</span>}</td>
-                    <td>{one.candidate ? <span class="state live">version {one.candidate}</span> : ""}</td>
-                    <td class="small">{metricWords(live?.metrics, one.promotion?.metric)}</td>
-                    <td class="number" title={plural(one.versions.length, "version")}>{one.versions.length}</td>
-                    <td class="soft">{newest && <Time at={newest} />}</td>
-                  </tr>
-                );
-              })}
+            <Table label="Models" head={["Name", "Kind", "Live", "Metrics of the live one", "Candidate", "Versions#", "Changed"]}>
+              {items.map((one) => (
+                <tr key={one.name}>
+                  <th scope="row"><a href={modelHref(one.name)}>{one.name}</a></th><td class="soft">{one.kind}</td>
+                  <td>{one.live ? <span class="state good">version {one.live}</span> : <span class="soft">none</span>}{one.drift ? <span class="state bad"> drifts</span> : ""}</td>
+                  <td class="small">{one.live ? <LiveMetrics model={one} /> : ""}</td>
+                  <td>{one.candidate ? <span class="state live">version {one.candidate}</span> : ""}</td>
+                  <td class="number">{one.versions_total}</td><td class="soft"><Time at={one.changed_at} /></td>
+                </tr>
+              ))}
             </Table>
           ))}
       </Shown>

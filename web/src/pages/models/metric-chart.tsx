@@ -23,7 +23,7 @@ export function MetricChart({model, metric}: {model: ModelInfo; metric: string})
       <polyline points={points.map((one, at) => `${x(at)},${y(one.value)}`).join(" ")} />
       {points.map((one, at) => (
         <g key={one.version}>
-          <circle class={one.stage} cx={x(at)} cy={y(one.value)} r={one.version === model.live ? 7 : 4.5}><title>{`version ${one.version}, ${one.stage}: ${figure(one.value)}`}</title></circle>
+          <circle class={one.stage} cx={x(at)} cy={y(one.value)} r={one.version === model.live ? 7 : 4.5}><title>{`version ${one.version}, ${one.stage} (${one.why}): ${figure(one.value)}`}</title></circle>
           {at % step === 0 && <text x={x(at)} y={H - 8} text-anchor="middle">{one.version}</text>}
         </g>
       ))}

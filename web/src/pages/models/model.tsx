@@ -1,6 +1,6 @@
 /** One model: its versions with their metrics, which is live, what made them, and the rule by which a new one becomes live. */
 import {useState} from "preact/hooks";
-import type {ModelInfo, ModelVersion} from "../../api/acting";
+import type {ModelInfo, ModelVersion, Source} from "../../api/acting";
 import {inPath, post, put, Problem, remove} from "../../api/client";
 import {may} from "../../api/session";
 import {navigate} from "../../router";
@@ -10,7 +10,7 @@ import {bytes, plural} from "../../text";
 import {announce, ProblemBox, Shown, Table, Tabs, Time} from "../../ui";
 import {Ask} from "../processing/ask";
 import {Crumbs} from "../processing/nav";
-import {modelPath} from "../processing/words";
+import {modelPath, text, watchHref, windowText} from "../processing/words";
 import {Compare} from "./compare";
 import {metricWords} from ".";
 import {MetricChart} from "./metric-chart";
@@ -26,19 +26,22 @@ const STEPS: Record<Step["act"], {title: (step: Step) => string; button: string;
   rollback: {title: () => "Roll back?", button: "Roll back", about: "The version that was live before is live again from the next window on."},
 };
 
-function Sources({version}: {version: ModelVersion}) {
-  const {lineage} = version;
-  const sources = Array.isArray(lineage?.["sources"]) ? lineage["sources"] as {stream?: string; object?: string; version?: number; from?: unknown; to?: unknown}[] : [];
-  const notebook = lineage?.["notebook"] as {name?: string; version?: number} | string | undefined;
-  const named = typeof notebook === "string" ? notebook : notebook?.name;
+function SourceOf({source}: {source: Source}) {
+  if (typeof source === "string") return <span>{source}</span>;
+  if (source.stream) return <a href={`/data/streams/${inPath(source.stream)}`}>{source.stream}{source.from === undefined ? "" : ` ${text(source.from)} to ${text(source.to)}`}</a>;
+  return source.object ? <a href={`/data/objects/${inPath(source.object)}`}>{source.object}{source.version ? `, version ${source.version}` : ""}</a> : null;
+}
+
+/** What made it: the run and its notebook, the window, what it was learned from. */
+function Made({version}: {version: ModelVersion}) {
+  const {iteration} = version;
   return (
     <span class="facts small">
-      {version.run && <a href={`/runs/${version.run}`}>run</a>}
-      {named && <a href={`/notebooks/${inPath(named)}`}>{named}</a>}
-      {sources.map((one, at) => (one.stream
-        ? <a key={at} href={`/data/streams/${inPath(one.stream)}`}>{one.stream}{one.from !== undefined ? ` ${String(one.from)} to ${String(one.to)}` : ""}</a>
-        : one.object ? <a key={at} href={`/data/objects/${inPath(one.object)}`}>{one.object}{one.version ? `, version ${one.version}` : ""}</a> : null))}
-      {!version.run && sources.length === 0 && <span>{version.created_by}</span>}
+      {version.run && <a href={`/runs/${version.run}`}>{version.code ?? "a run"}</a>}
+      {!version.run && version.code && <span>{version.code}</span>}
+      {iteration && <span><a href={`/data/streams/${inPath(iteration.stream)}`}>{iteration.stream}</a>{iteration.window ? ` ${windowText(iteration.window)}` : ""}</span>}
+      {version.sources.map((one, at) => <SourceOf key={at} source={one} />)}
+      {!version.run && version.sources.length === 0 && <span>{version.created_by}</span>}
     </span>
   );
 }
@@ -61,14 +64,21 @@ function Versions({model, ask}: {model: ModelInfo; ask: (step: Step) => void}) {
         {[...model.versions].sort((a, b) => b.version - a.version).map((one) => (
           <tr key={one.version}>
             <th scope="row"><a href={`/v1/models/${inPath(model.name)}/versions/${one.version}/content`} download>{one.version}</a></th>
-            <td><span class={`state ${one.stage === "live" ? "good" : one.stage === "candidate" ? "live" : ""}`}>{one.stage}</span></td>
-            <td class="small">{metricWords(one.metrics, model.promotion?.metric)}</td><td><Sources version={one} /></td>
+            <td title={one.why}><span class={`state ${one.stage === "live" ? "good" : one.stage === "candidate" ? "live" : ""}`}>{one.stage}</span></td>
+            <td class="small">{metricWords(one.metrics, model.promotion?.metric)}</td><td><Made version={one} /></td>
             <td class="soft"><Time at={one.created_at} /></td><td class="number">{bytes(one.bytes)}</td><td class="number">{one.decisions ?? ""}</td>
             <td>{isWriter && one.stage !== "live" && <button class="quiet" onClick={() => ask({act: "promote", version: one.version})}>Promote<span class="sr"> version {one.version}</span></button>}
               {isWriter && one.stage === "candidate" && <button class="quiet danger" onClick={() => ask({act: "retire", version: one.version})}>Retire<span class="sr"> version {one.version}</span></button>}</td>
           </tr>
         ))}
       </Table>
+      {model.versions_total > model.versions.length && <p class="small soft">The newest {model.versions.length} of {model.versions_total} versions.</p>}
+      <h2>What was live when</h2>
+      <ol class="card act-history">
+        {model.history.map((one) => (
+          <li key={one.at} class="bar"><Time at={one.at} /><b>{one.live ? `version ${one.live}` : "none"}</b><span class="soft small">{one.why || `by ${one.user}`}</span></li>
+        ))}
+      </ol>
     </section>
   );
 }
@@ -95,7 +105,10 @@ function View({model, refresh, query}: {model: ModelInfo; refresh: () => void; q
         <Crumbs href="/processing/models" name="Models" />
         <h1>{model.name}</h1>
         <div class="facts"><span>{model.kind}</span>{model.live ? <span class="state good">version {model.live} is live</span> : <span class="state">none is live</span>}
-          {model.candidate && <span class="state live">version {model.candidate} is a candidate</span>}<span>{plural(model.versions.length, "version")}</span></div>
+          {model.candidate && <span class="state live">version {model.candidate} is a candidate</span>}<span>{plural(model.versions_total, "version")}</span></div>
+        {model.drift && <p class="note">It drifts: {model.drift.stream} is no longer what version {model.drift.version} learned, says {" "}
+          <a href={watchHref(model.drift.watch)}>{model.drift.watch}</a> (<Time at={model.drift.at} />).</p>}
+
       </div>
       {may("objects:write") && (
         <div class="bar">

@@ -36,7 +36,7 @@ function valuesOf(fields: SchemaField[]): Value[] {
 
 /** What the detector itself can be told. */
 function DetectorFields({kinds, kind}: {kinds: DetectorKind[]; kind: string}) {
-  const found = kinds.find((one) => one.kind === kind);
+  const found = kinds.find((one) => one.name === kind);
   const specs: Spec[] = (found?.parameters ?? []).map(({name, type, default: otherwise, help}) => ({
     at: `/detector/parameters/${name}`, label: name.replace(/_/g, " "), hint: help, placeholder: otherwise === null ? "" : String(otherwise),
     as: /int|number|float/.test(type) ? "number" : /bool/.test(type) ? "check" : /list|array|object|json/.test(type) ? "json" : "text",
@@ -107,7 +107,7 @@ export function WatchForm({document, change, store, submit, isNew, more}: {
       <details class="card pad"><summary>How it judges: detector, levels, hold</summary>
         <div class="inner section">
           <div class="fields">
-            <SelectAt at="/detector/kind" label="Detector" options={kinds.length > 0 ? kinds.map((one) => [one.kind, one.kind]) : [[kind, kind]]} />
+            <SelectAt at="/detector/kind" label="Detector" options={kinds.length > 0 ? kinds.map((one) => [one.name, one.name]) : [[kind, kind]]} />
             <SelectAt at="/detector/model" label="Begins with the model" options={[["", "what it learns itself"], ...models.map((one) => [one, one] as [string, string])]} />
             <ListAt at="/values" label="Values (several make dimensions)" key={JSON.stringify(document["values"]) === JSON.stringify([values[0]?.value]) ? "one" : "own"} placeholder="avg(lat), count()" />
           </div>

@@ -21,7 +21,7 @@ function rivals(watch: WatchInfo, model: ModelInfo | null, kinds: DetectorKind[]
   const {detector} = watch;
   if (model) return model.versions.filter((one) => one.version !== model.live && one.stage !== "retired").sort((a, b) => b.version - a.version)
     .map((one) => ({name: `${model.name}, version ${one.version} (${one.stage})`, detector: {...detector, model: `${model.name}@${one.version}`}}));
-  return kinds.filter((one) => one.kind !== detector.kind).map((one) => ({name: `the detector ${one.kind}`, detector: {kind: one.kind}}));
+  return kinds.filter((one) => one.name !== detector.kind).map((one) => ({name: `the detector ${one.name}`, detector: {kind: one.name}}));
 }
 
 function byLevel(decisions: WouldBe[]): Record<string, number> {
