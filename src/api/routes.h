@@ -2,14 +2,36 @@
 #pragma once
 #include "handler.h"
 
-extern const struct route status_routes[], events_routes[], openapi_routes[], page_routes[], people_routes[], tokens_routes[],
-    sessions_routes[], backups_routes[], secrets_routes[], connections_routes[];
-extern const struct route uploads_routes[], overview_routes[], settings_routes[];
-extern const struct route columns_routes[], objects_routes[], fetches_routes[], notebooks_routes[], runs_routes[], recipes_routes[];
-extern const struct route replays_routes[], series_routes[], streams_routes[];
-extern const struct route actions_routes[], consumers_routes[], models_routes[];
-extern const struct route queries_routes[], detectors_routes[];
-extern const struct route live_routes[], dashboards_routes[];
+extern const struct route actions_routes[];
+extern const struct route backups_routes[];
+extern const struct route columns_routes[];
+extern const struct route connections_routes[];
+extern const struct route consumers_routes[];
+extern const struct route dashboards_routes[];
+extern const struct route detectors_routes[];
+extern const struct route events_routes[];
+extern const struct route fetches_routes[];
+extern const struct route live_routes[];
+extern const struct route models_routes[];
+extern const struct route notebooks_routes[];
+extern const struct route objects_routes[];
+extern const struct route openapi_routes[];
+extern const struct route overview_routes[];
+extern const struct route page_routes[];
+extern const struct route people_routes[];
+extern const struct route queries_routes[];
+extern const struct route recipes_routes[];
+extern const struct route replays_routes[];
+extern const struct route runs_routes[];
+extern const struct route secrets_routes[];
+extern const struct route series_routes[];
+extern const struct route sessions_routes[];
+extern const struct route settings_routes[];
+extern const struct route status_routes[];
+extern const struct route streams_routes[];
+extern const struct route tokens_routes[];
+extern const struct route uploads_routes[];
+extern const struct route watches_routes[];
 
 struct reply;
 /* objects.c, for uploads too: the media type that a name's ending promises; Location of an object, percent-encoded. */

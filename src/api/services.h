@@ -22,6 +22,7 @@ struct recipes;
 struct runs;
 struct consumers;
 struct actions;
+struct watches;
 struct models;
 struct iterations;
 struct delivery;
@@ -52,6 +53,7 @@ struct services {
     struct recipes *recipes;        /* interact/recipe.h */
     struct runs *runs;              /* interact/run.h */
     struct actions *actions;        /* act/action.h */
+    struct watches *watches;        /* act/watch.h */
     struct models *models;          /* act/model.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */

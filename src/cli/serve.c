@@ -26,6 +26,7 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/watch.h"
 #include "act/model.h"
 #include "aggregate/consumer.h"
 #include "aggregate/derived.h"
@@ -223,8 +224,12 @@ struct serving {
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
     fetch_migrations, run_migrations, document_migrations, dashboard_migrations, accounts_migrations,
-    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations, action_migrations, decision_migrations,
-    model_migrations, NULL};
+    idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations,
+    action_migrations,
+    decision_migrations,
+    model_migrations,
+    watch_migrations,
+    NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
 {
@@ -363,6 +368,12 @@ static bool delivery_part(struct serving *serving, struct su_err *err)
 }
 static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
+static bool watches_part(struct serving *serving, struct su_err *err)
+{
+    return watches_open(serving->services.streams, serving->services.models, &serving->services.watches, err);
+}
+static void watches_end(struct serving *serving) { watches_close(serving->services.watches); }
+
 static bool accounts_part(struct serving *serving, struct su_err *err)
 {
     return accounts_open(serving->services.store, serving->services.limits, &serving->services.accounts, err);
@@ -488,6 +499,7 @@ static const struct part parts[] = {
     {"models", models_part, models_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
+    {"watches", watches_part, watches_end},
     {"server", server_part, server_end},
 };
 
