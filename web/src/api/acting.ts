@@ -5,79 +5,229 @@ export type Fields = Record<string, Json | undefined>;
 
 export const LEVELS = ["info", "warning", "critical"] as const;
 export type Level = (typeof LEVELS)[number];
-export interface Bound { enter: number; leave?: number; below?: boolean }
+export interface Bound {
+  enter: number;
+  leave?: number;
+  below?: boolean;
+}
 export type Levels = {on?: "score" | "value"} & {[level in Level]?: Bound | null};
 
-export interface WatchAction { action: string; on?: string[]; at?: Level; parameters?: Fields }
+export interface WatchAction {
+  action: string;
+  on?: string[];
+  at?: Level;
+  parameters?: Fields;
+}
 
 export interface WatchDefinition {
-  stream: string; every: string; slide?: string | null; by?: string[]; values: string[];
+  stream: string;
+  every: string;
+  slide?: string | null;
+  by?: string[];
+  values: string[];
   detector: {kind: string; parameters?: Fields; model?: string | null};
-  levels: Levels; actions?: WatchAction[]; enabled?: boolean; dry_run?: boolean; description?: string;
+  levels: Levels;
+  actions?: WatchAction[];
+  enabled?: boolean;
+  dry_run?: boolean;
+  description?: string;
   [more: string]: unknown;
 }
 
-export interface WatchInfo extends WatchDefinition {
-  name: string; code: string; state: string; error: string | null; position: {offset: number | null; window_start: string | null} | null;
-  lag: {messages: number; seconds: number | null}; keys: number; firing: number; worst: Level | "ok" | null;
-  model_used?: {name: string; version: number} | null; created_at: string;
+export interface WatchInfo {
+  name: string;
+  definition: WatchDefinition;
+  etag: string;
+  code: string | null;
+  state: string;
+  error: string | null;
+  position: {window_start: string | null};
+  lag: {seconds: number | null};
+  keys: number;
+  /** Keys that came when there were too many already. */
+  unwatched: number;
+  firing: number;
+  worst: Level | "ok" | null;
+  model: {name: string; version: number} | null;
+  created_at: string;
+  created_by: string;
 }
 
 export interface WatchKey {
-  key: string | null; state: string; level: string; score: number | null; value: number | null; expected: number | null;
-  low: number | null; high: number | null; episode: number; opened_at: string | null; last_at: string | null; is_flapping: boolean;
+  key: string | null;
+  state: string;
+  level: string;
+  score: number | null;
+  value: number | null;
+  expected: number | null;
+  low: number | null;
+  high: number | null;
+  episode: number;
+  opened_at: string | null;
+  last_at: string | null;
+  is_flapping: boolean;
 }
 
 type Numbers = (number | null)[];
 export interface Scores {
-  key: string | null; times: number[]; values: Numbers; scores: Numbers; expected: Numbers; low: Numbers; high: Numbers; levels: (string | number)[];
+  key: string | null;
+  times: number[];
+  values: Numbers;
+  scores: Numbers;
+  expected: Numbers;
+  low: Numbers;
+  high: Numbers;
+  levels: (string | number)[];
 }
 
-export interface WindowInfo { start: string; end: string; revision?: number; offsets?: {from: number; to: number}; from?: number; to?: number; messages: number }
+export interface WindowInfo {
+  start: string;
+  end: string;
+  revision?: number;
+  offsets?: {from: number; to: number};
+  from?: number;
+  to?: number;
+  messages: number;
+}
 
 export interface Decision {
-  id: string; action: string; parameters: Json; reason: string; state: string; stream: string; consumer: string; decided_at: string;
-  window: WindowInfo | null; run: string | null; user: string; attempts: number; last_error: string | null; settled_at: string | null;
-  idempotency_key: string; watch: string | null; key: string | null; event: string | null; level: string | null; trigger: string | null;
-  code: string | null; target: Fields | null; grounds: Fields | null; models: {name: string; version: number}[] | null;
-  iteration?: number; epoch?: number; deferred?: boolean; guards?: GuardResult[]; log?: Attempt[]; test?: boolean;
+  id: string;
+  action: string;
+  parameters: Json;
+  reason: string;
+  state: string;
+  stream: string;
+  consumer: string;
+  decided_at: string;
+  window: WindowInfo | null;
+  run: string | null;
+  user: string;
+  attempts: number;
+  last_error: string | null;
+  settled_at: string | null;
+  idempotency_key: string;
+  watch: string | null;
+  key: string | null;
+  event: string | null;
+  level: string | null;
+  trigger: string | null;
+  code: string | null;
+  target: Fields | null;
+  grounds: Fields | null;
+  models: {name: string; version: number}[] | null;
+  iteration?: number;
+  epoch?: number;
+  deferred?: boolean;
+  guards?: GuardResult[];
+  log?: Attempt[];
+  test?: boolean;
 }
-export interface GuardResult { guard: string; passed: boolean; detail?: string | null }
-export interface Attempt { at: string; attempt: number; outcome: string; status: number | null; took_ms: number | null }
+export interface GuardResult {
+  guard: string;
+  passed: boolean;
+  detail?: string | null;
+}
+export interface Attempt {
+  at: string;
+  attempt: number;
+  outcome: string;
+  status: number | null;
+  took_ms: number | null;
+}
 
 /** A decision as a back-test makes it: not stored. */
 export type WouldBe = Pick<Decision, "id" | "key" | "event" | "level" | "action" | "window"> & Partial<Decision>;
 
 export interface Backtest {
-  windows: number; messages: number; keys: number; decisions: WouldBe[]; truncated: boolean; scores?: Scores;
+  windows: number;
+  messages: number;
+  keys: number;
+  decisions: WouldBe[];
+  truncated: boolean;
+  scores?: Scores;
   compared?: {live: number; same: number; differ: unknown[]} | null;
 }
 
-export interface DetectorParameter { name: string; type: string; default: Json; help: string }
-export interface DetectorKind { name: string; version: number; summary: string; source: string; cost: string; is_multivariate: boolean; parameters: DetectorParameter[] }
+export interface DetectorParameter {
+  name: string;
+  type: string;
+  default: Json;
+  help: string;
+}
+export interface DetectorKind {
+  name: string;
+  version: number;
+  summary: string;
+  source: string;
+  cost: string;
+  is_multivariate: boolean;
+  parameters: DetectorParameter[];
+}
 
 export type Source = string | {object?: string; stream?: string; version?: number; from?: Json; to?: Json};
 export interface ModelVersion {
-  version: number; stage: string; why: string; kind: string; format: string; metrics: Record<string, number>; sources: Source[]; bytes: number;
-  sha256: string; created_at: string; created_by: string; run: string | null; code: string | null; decisions: number;
+  version: number;
+  stage: string;
+  why: string;
+  kind: string;
+  format: string;
+  metrics: Record<string, number>;
+  sources: Source[];
+  bytes: number;
+  sha256: string;
+  created_at: string;
+  created_by: string;
+  run: string | null;
+  code: string | null;
+  decisions: number;
   iteration: {stream: string; consumer: string; window?: WindowInfo | null} | null;
 }
 /** As the list gives it. */
 export interface ModelSummary {
-  name: string; object: string; kind: string; live: number | null; candidate: number | null; versions_total: number; changed_at: string; changed_by: string;
+  name: string;
+  object: string;
+  kind: string;
+  live: number | null;
+  candidate: number | null;
+  versions_total: number;
+  changed_at: string;
+  changed_by: string;
   promotion: {metric: string; better: string; at_least?: number} | null;
   drift: {version: number; stream: string; watch: string; score: number; at: string} | null;
 }
 export interface ModelInfo extends ModelSummary {
-  versions: ModelVersion[]; history: {live: number | null; before: number | null; at: string; user: string; why: string}[];
+  versions: ModelVersion[];
+  history: {live: number | null; before: number | null; at: string; user: string; why: string}[];
 }
 
-export interface ActionInfo { name: string; kind: string; enabled?: boolean; dry_run?: boolean; [more: string]: unknown }
+export interface ActionInfo {
+  name: string;
+  kind: string;
+  enabled?: boolean;
+  dry_run?: boolean;
+  [more: string]: unknown;
+}
 export interface TriggerInfo {
-  name: string; when: {kind: string; [more: string]: unknown}; then: {[more: string]: unknown}; enabled?: boolean; [more: string]: unknown;
+  name: string;
+  when: {kind: string; [more: string]: unknown};
+  then: {[more: string]: unknown};
+  enabled?: boolean;
+  [more: string]: unknown;
 }
 export interface Silence {
-  id: string; matchers: Record<string, string>; from: string | null; until: string; reason: string; created_by?: string; created_at?: string;
-  active?: boolean; every?: {days?: string[]; from: string; to: string; zone?: string} | null;
+  id: string;
+  matchers: Record<string, string>;
+  from: string | null;
+  until: string;
+  reason: string;
+  created_by?: string;
+  created_at?: string;
+  active?: boolean;
+  every?: {days?: string[]; from: string; to: string; zone?: string} | null;
 }
-export interface Switch { actions: "running" | "stopped"; reason: string | null; by?: string | null; since?: string | null }
+export interface Switch {
+  actions: "running" | "stopped";
+  reason: string | null;
+  by?: string | null;
+  since?: string | null;
+}

@@ -11,13 +11,32 @@ import {colour, faint, themeKey} from "./theme";
 import {TIMES} from "./times";
 
 type Numbers = (number | null)[];
-export interface Judged { x: number[]; values: Numbers; expected: Numbers; low: Numbers; high: Numbers; scores: Numbers }
-export interface LevelLine { level: Level; enter: number; leave: number | null; isBelow: boolean }
+export interface Judged {
+  x: number[];
+  values: Numbers;
+  expected: Numbers;
+  low: Numbers;
+  high: Numbers;
+  scores: Numbers;
+}
+export interface LevelLine {
+  level: Level;
+  enter: number;
+  leave: number | null;
+  isBelow: boolean;
+}
 /** A decision on the value's line; "gone": the changed definition makes it no more, "new": only it makes it. */
-export interface Mark { at_ms: number; level: string; kind: "plain" | "new" | "gone" }
+export interface Mark {
+  at_ms: number;
+  level: string;
+  kind: "plain" | "new" | "gone";
+}
 export interface JudgedLook {
-  levels: LevelLine[]; on: "score" | "value"; marks: Mark[];
-  selection: [from_ms: number, to_ms: number] | null; range: [from_ms: number, to_ms: number];
+  levels: LevelLine[];
+  on: "score" | "value";
+  marks: Mark[];
+  selection: [from_ms: number, to_ms: number] | null;
+  range: [from_ms: number, to_ms: number];
 }
 export interface JudgedEvents {
   select: (from_ms: number, to_ms: number) => void;
@@ -25,7 +44,10 @@ export interface JudgedEvents {
   move: ((level: Level, enter: number) => void) | null;
 }
 
-const VALUE_HEIGHT = 240, SCORE_HEIGHT = 170, AXIS = 70, PAD_RIGHT = 14;
+const VALUE_HEIGHT = 240;
+const SCORE_HEIGHT = 170;
+const AXIS = 70;
+const PAD_RIGHT = 14;
 const MINOR_STEP = 0.05;
 
 type Colours = Record<"ink" | "soft" | "line" | "accent" | "card" | "info" | "warning" | "critical" | "ok", string>;
@@ -40,7 +62,11 @@ export class JudgedPlot {
   private handles = new Map<Level, HTMLElement>();
   private held: Level | null = null;
 
-  constructor(private readonly valueBox: HTMLElement, private readonly scoreBox: HTMLElement, public events: JudgedEvents) {}
+  constructor(
+    private readonly valueBox: HTMLElement,
+    private readonly scoreBox: HTMLElement,
+    public events: JudgedEvents,
+  ) {}
 
   draw(data: Judged, look: JudgedLook): void {
     this.data = data;
@@ -69,8 +95,17 @@ export class JudgedPlot {
     this.made = wanted;
     this.handles.clear();
     const of = (name: string): string => colour(this.valueBox, name);
-    this.colours = {ink: of("--ink"), soft: of("--soft"), line: of("--line"), accent: of("--series-1"), card: of("--card"), info: of("--blue"),
-      warning: of("--sun"), critical: of("--bad"), ok: of("--good")};
+    this.colours = {
+      ink: of("--ink"),
+      soft: of("--soft"),
+      line: of("--line"),
+      accent: of("--series-1"),
+      card: of("--card"),
+      info: of("--blue"),
+      warning: of("--sun"),
+      critical: of("--bad"),
+      ok: of("--good"),
+    };
     this.value = new uPlot(this.valueOptions(), [[], [], [], [], []], this.valueBox);
     this.score = new uPlot(this.scoreOptions(), [[], []], this.scoreBox);
     const plot = this.look.on === "value" ? this.value : this.score;
@@ -79,13 +114,13 @@ export class JudgedPlot {
 
   private common(height: number): Omit<uPlot.Options, "series" | "axes" | "scales"> {
     return {
-      width: Math.max(200, this.valueBox.clientWidth), height, pxAlign: 0, legend: {show: false}, padding: [10, PAD_RIGHT, 0, 0],
+      width: Math.max(200, this.valueBox.clientWidth),
+      height,
+      pxAlign: 0,
+      legend: {show: false},
+      padding: [10, PAD_RIGHT, 0, 0],
       cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 7}, sync: {key: "judged"}},
-      hooks: {
-        setSelect: [(plot) => this.selected(plot)],
-        drawClear: [(plot) => this.drawUnder(plot)],
-        draw: [(plot) => this.drawOver(plot)],
-      },
+      hooks: {setSelect: [(plot) => this.selected(plot)], drawClear: [(plot) => this.drawUnder(plot)], draw: [(plot) => this.drawOver(plot)]},
     };
   }
 
@@ -101,17 +136,26 @@ export class JudgedPlot {
     const edge: uPlot.Series = {stroke: "transparent", width: 0, points: {show: false}};
     return {
       ...this.common(VALUE_HEIGHT),
-      series: [{}, {...edge, label: "low"}, {...edge, label: "high"}, {label: "expected", stroke: soft, width: 1, dash: [4, 4], points: {show: false}},
-        {label: "value", stroke: ink, width: 1.6, points: {show: (plot) => plot.data[0].length < 60, size: 5}}],
+      series: [
+        {},
+        {...edge, label: "low"},
+        {...edge, label: "high"},
+        {label: "expected", stroke: soft, width: 1, dash: [4, 4], points: {show: false}},
+        {label: "value", stroke: ink, width: 1.6, points: {show: (plot) => plot.data[0].length < 60, size: 5}},
+      ],
       bands: [{series: [2, 1], fill: faint(accent, 0.2)}],
-      axes: [{...this.axis(), ticks: {show: false}, values: (_plot, splits) => splits.map(() => ""), space: 86, size: 6}, {...this.axis(), size: AXIS}],
+      axes: [
+        {...this.axis(), ticks: {show: false}, values: (_plot, splits) => splits.map(() => ""), space: 86, size: 6},
+        {...this.axis(), size: AXIS},
+      ],
       scales: {x: {time: true, range: this.range}, y: {range: (_plot, low, high) => this.valueRange(low, high)}},
     };
   }
 
   private valueRange(low: number | null, high: number | null): [number, number] {
     const bounds = this.look.on === "value" ? this.look.levels.map((one) => one.enter) : [];
-    const first = Math.min(low ?? 0, ...bounds), last = Math.max(high ?? 1, ...bounds);
+    const first = Math.min(low ?? 0, ...bounds);
+    const last = Math.max(high ?? 1, ...bounds);
     const pad = (last - first || Math.abs(last) || 1) * 0.08;
     return [first - pad, last + pad];
   }
@@ -121,9 +165,14 @@ export class JudgedPlot {
     return {
       ...this.common(SCORE_HEIGHT),
       series: [{}, {label: "score", stroke: accent, width: 1.4, fill: faint(accent, 0.12), points: {show: false}}],
-      axes: [{...this.axis(), values: TIMES as uPlot.Axis.Values, space: 86},
-        {...this.axis(), size: AXIS, splits: () => [0, 1, 2, 3, 4, 5, 6], values: (_plot, splits) => splits.map((at) => scoreText(ofNines(at)))}],
-      scales: {x: {time: true, range: this.range}, y: {range: (_plot, _low, high) => [0, Math.min(6.2, Math.max(4.3, (high ?? 0) + 0.2, ...this.onScore().map((at) => at + 0.3)))]}},
+      axes: [
+        {...this.axis(), values: TIMES as uPlot.Axis.Values, space: 86},
+        {...this.axis(), size: AXIS, splits: () => [0, 1, 2, 3, 4, 5, 6], values: (_plot, splits) => splits.map((at) => scoreText(ofNines(at)))},
+      ],
+      scales: {
+        x: {time: true, range: this.range},
+        y: {range: (_plot, _low, high) => [0, Math.min(6.2, Math.max(4.3, (high ?? 0) + 0.2, ...this.onScore().map((at) => at + 0.3)))]},
+      },
     };
   }
 
@@ -184,7 +233,8 @@ export class JudgedPlot {
   }
 
   private line(plot: uPlot, value: number, stroke: string, width: number, dash: number[]): void {
-    const {ctx, bbox} = plot, pixel = devicePixelRatio;
+    const {ctx, bbox} = plot;
+    const pixel = devicePixelRatio;
     const y = plot.valToPos(value, "y", true);
     ctx.beginPath();
     ctx.setLineDash(dash.map((one) => one * pixel));
@@ -198,12 +248,13 @@ export class JudgedPlot {
 
   private mark(plot: uPlot, mark: Mark, pixel: number): void {
     const {ctx} = plot;
-    const place = this.nearest(mark.at_ms / 1000), value = place === null ? null : this.data.values[place] ?? null;
-    const x = plot.valToPos(place === null ? mark.at_ms / 1000 : this.data.x[place] ?? 0, "x", true);
+    const place = this.nearest(mark.at_ms / 1000);
+    const value = place === null ? null : (this.data.values[place] ?? null);
+    const x = plot.valToPos(place === null ? mark.at_ms / 1000 : (this.data.x[place] ?? 0), "x", true);
     const y = value === null ? plot.bbox.top + 8 * pixel : plot.valToPos(value, "y", true);
     const size = 5.5 * pixel;
     ctx.lineWidth = 2 * pixel;
-    ctx.strokeStyle = mark.kind === "gone" ? this.colours.soft : this.colours[mark.level as Level] ?? this.colours.ok;
+    ctx.strokeStyle = mark.kind === "gone" ? this.colours.soft : (this.colours[mark.level as Level] ?? this.colours.ok);
     ctx.fillStyle = mark.kind === "plain" ? ctx.strokeStyle : this.colours.card;
     ctx.beginPath();
     if (mark.kind === "gone") {
@@ -222,7 +273,8 @@ export class JudgedPlot {
   private nearest(x: number): number | null {
     const {x: all} = this.data;
     if (all.length === 0) return null;
-    let low = 0, high = all.length - 1;
+    let low = 0,
+      high = all.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((all[middle] ?? 0) < x) low = middle + 1;
@@ -234,7 +286,8 @@ export class JudgedPlot {
   private selected(plot: uPlot): void {
     const {left, width} = plot.select;
     if (width < 4) return;
-    const from = plot.posToVal(left, "x"), to = plot.posToVal(left + width, "x");
+    const from = plot.posToVal(left, "x");
+    const to = plot.posToVal(left + width, "x");
     plot.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
     this.events.select(Math.floor(from * 1000), Math.ceil(to * 1000));
   }

@@ -9,10 +9,21 @@ import "./judged.css";
 
 export type {Judged, JudgedLook, LevelLine, Mark} from "./judged-plot";
 
-export function JudgedChart({label, data, look, select, move}: {
-  label: string; data: Judged; look: JudgedLook; select: (from_ms: number, to_ms: number) => void; move: ((level: Level, enter: number) => void) | null;
+export function JudgedChart({
+  label,
+  data,
+  look,
+  select,
+  move,
+}: {
+  label: string;
+  data: Judged;
+  look: JudgedLook;
+  select: (from_ms: number, to_ms: number) => void;
+  move: ((level: Level, enter: number) => void) | null;
 }) {
-  const value = useRef<HTMLDivElement>(null), score = useRef<HTMLDivElement>(null);
+  const value = useRef<HTMLDivElement>(null);
+  const score = useRef<HTMLDivElement>(null);
   const state = useRef<{plot: JudgedPlot | null; draw: () => void}>({plot: null, draw: () => undefined});
   state.current.draw = () => {
     const {plot} = state.current;

@@ -6,4 +6,12 @@ export const nines = (score: number): number => Math.min(NINES_MAX, -Math.log10(
 /** 2 → 0.99. */
 export const ofNines = (at: number): number => (at <= 0 ? 0 : 1 - 10 ** -Math.min(NINES_MAX, at));
 /** As a score is written: 0.99, 0.9995. */
-export const scoreText = (score: number): string => (score >= 1 ? "1" : score <= 0 ? "0" : score.toFixed(Math.max(2, Math.ceil(nines(score)) + 1)).replace(/0+$/, "").replace(/\.$/, ""));
+export const scoreText = (score: number): string =>
+  score >= 1
+    ? "1"
+    : score <= 0
+      ? "0"
+      : score
+          .toFixed(Math.max(2, Math.ceil(nines(score)) + 1))
+          .replace(/0+$/, "")
+          .replace(/\.$/, "");

@@ -17,7 +17,8 @@ export const themeKey = (): string => `${matchMedia("(prefers-color-scheme: dark
 
 /** Calls `tell` when the theme changes; returns how to stop. */
 export function onTheme(tell: () => void): () => void {
-  const themed = new MutationObserver(tell), scheme = matchMedia("(prefers-color-scheme: dark)");
+  const themed = new MutationObserver(tell);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", tell);
   themed.observe(document.documentElement, {attributes: true, attributeFilter: ["data-theme"]});
   return () => {

@@ -20,7 +20,8 @@ export function set(document: Document, at: string, value: Json | undefined): Do
     const [step, ...rest] = path;
     if (step === undefined) return value;
     if (Array.isArray(place)) {
-      const copy = [...place], made = put(place[Number(step)], rest);
+      const copy = [...place];
+      const made = put(place[Number(step)], rest);
       if (made === undefined) copy.splice(Number(step), 1);
       else copy[Number(step)] = made;
       return copy;
@@ -29,7 +30,7 @@ export function set(document: Document, at: string, value: Json | undefined): Do
     const made = put(copy[step], rest);
     if (made === undefined) delete copy[step];
     else copy[step] = made;
-    return rest.length > 0 && made === undefined && Object.keys(copy).length === 0 ? undefined : copy as Json;
+    return rest.length > 0 && made === undefined && Object.keys(copy).length === 0 ? undefined : (copy as Json);
   };
   return (put(document as Json, steps(at)) ?? {}) as Document;
 }

@@ -22,11 +22,22 @@ function useForm(): Form {
   return form;
 }
 
-export interface Place { at: string; label: string; hint?: ComponentChildren; wide?: boolean; required?: boolean; placeholder?: string }
+export interface Place {
+  at: string;
+  label: string;
+  hint?: ComponentChildren;
+  wide?: boolean;
+  required?: boolean;
+  placeholder?: string;
+}
 
 const wordsOf = (problem: Problem): string => problem.detail.replace(/^[\w/.[\]]+:? (?=must)/, "") || problem.title;
 
-interface Control { id: string; "aria-invalid"?: "true"; "aria-describedby"?: string }
+interface Control {
+  id: string;
+  "aria-invalid"?: "true";
+  "aria-describedby"?: string;
+}
 
 /** Label, control, hint, and what is wrong with it. */
 function Frame({at, label, hint, wide, children}: Place & {children: (control: Control) => ComponentChildren}) {
@@ -42,8 +53,17 @@ function Frame({at, label, hint, wide, children}: Place & {children: (control: C
     <div class={`field ${wide ? "wide" : ""}`}>
       <label for={id}>{label}</label>
       {children({id, ...(isWrong ? {"aria-invalid": "true" as const} : {}), ...(described ? {"aria-describedby": described} : {})})}
-      {hint && <span id={`${id}-hint`} class="hint">{hint}</span>}
-      {isWrong && <span id={`${id}-wrong`} class="wrong" role="alert">{wordsOf(problem)}{problem.hint && ` (${problem.hint})`}</span>}
+      {hint && (
+        <span id={`${id}-hint`} class="hint">
+          {hint}
+        </span>
+      )}
+      {isWrong && (
+        <span id={`${id}-wrong`} class="wrong" role="alert">
+          {wordsOf(problem)}
+          {problem.hint && ` (${problem.hint})`}
+        </span>
+      )}
     </div>
   );
 }
@@ -61,14 +81,28 @@ export function TextAt({list, rows, ...place}: Place & {list?: string[]; rows?: 
     <Frame {...place}>
       {(control) => {
         const shared = {
-          ...control, value: typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value), required: place.required,
-          placeholder: place.placeholder, spellcheck: false, autocomplete: "off",
+          ...control,
+          value: typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value),
+          required: place.required,
+          placeholder: place.placeholder,
+          spellcheck: false,
+          autocomplete: "off",
           onInput: (event: {currentTarget: {value: string}}) => put(event.currentTarget.value || undefined),
         };
-        return rows ? <textarea {...shared} rows={rows} /> : <>
-          <input {...shared} list={list ? `${id}-list` : undefined} />
-          {list && <datalist id={`${id}-list`}>{list.map((each) => <option key={each} value={each} />)}</datalist>}
-        </>;
+        return rows ? (
+          <textarea {...shared} rows={rows} />
+        ) : (
+          <>
+            <input {...shared} list={list ? `${id}-list` : undefined} />
+            {list && (
+              <datalist id={`${id}-list`}>
+                {list.map((each) => (
+                  <option key={each} value={each} />
+                ))}
+              </datalist>
+            )}
+          </>
+        );
       }}
     </Frame>
   );
@@ -78,9 +112,17 @@ export function NumberAt({step = "any", ...place}: Place & {step?: string}) {
   const [value, put] = usePlace(place.at);
   return (
     <Frame {...place}>
-      {(control) => <input {...control} type="number" step={step} required={place.required} placeholder={place.placeholder}
-        value={typeof value === "number" ? value : ""}
-        onInput={(event) => put(Number.isNaN(event.currentTarget.valueAsNumber) ? undefined : event.currentTarget.valueAsNumber)} />}
+      {(control) => (
+        <input
+          {...control}
+          type="number"
+          step={step}
+          required={place.required}
+          placeholder={place.placeholder}
+          value={typeof value === "number" ? value : ""}
+          onInput={(event) => put(Number.isNaN(event.currentTarget.valueAsNumber) ? undefined : event.currentTarget.valueAsNumber)}
+        />
+      )}
     </Frame>
   );
 }
@@ -91,9 +133,16 @@ export function SelectAt({options, otherwise = "", ...place}: Place & {options: 
   return (
     <Frame {...place}>
       {(control) => (
-        <select {...control} value={value === undefined ? otherwise : String(value)} required={place.required}
+        <select
+          {...control}
+          value={value === undefined ? otherwise : String(value)}
+          required={place.required}
           onChange={(event) => put(event.currentTarget.value || undefined)}>
-          {options.map(([each, text]) => <option key={each} value={each}>{text}</option>)}
+          {options.map(([each, text]) => (
+            <option key={each} value={each}>
+              {text}
+            </option>
+          ))}
         </select>
       )}
     </Frame>
@@ -104,7 +153,8 @@ export function CheckAt({at, label, otherwise = false}: {at: string; label: stri
   const [value, put] = usePlace(at);
   return (
     <label class="check">
-      <input type="checkbox" checked={typeof value === "boolean" ? value : otherwise} onChange={(event) => put(event.currentTarget.checked)} />{label}
+      <input type="checkbox" checked={typeof value === "boolean" ? value : otherwise} onChange={(event) => put(event.currentTarget.checked)} />
+      {label}
     </label>
   );
 }
@@ -116,16 +166,34 @@ export function ListAt({list, ...place}: Place & {list?: string[]}) {
   const id = useId();
   return (
     <Frame {...place}>
-      {(control) => <>
-        <input {...control} value={text} required={place.required} placeholder={place.placeholder} spellcheck={false} autocomplete="off"
-          list={list ? `${id}-list` : undefined}
-          onInput={(event) => {
-            type(event.currentTarget.value);
-            const parts = event.currentTarget.value.split(",").map((part) => part.trim()).filter(Boolean);
-            put(parts.length > 0 ? parts : undefined);
-          }} />
-        {list && <datalist id={`${id}-list`}>{list.map((each) => <option key={each} value={each} />)}</datalist>}
-      </>}
+      {(control) => (
+        <>
+          <input
+            {...control}
+            value={text}
+            required={place.required}
+            placeholder={place.placeholder}
+            spellcheck={false}
+            autocomplete="off"
+            list={list ? `${id}-list` : undefined}
+            onInput={(event) => {
+              type(event.currentTarget.value);
+              const parts = event.currentTarget.value
+                .split(",")
+                .map((part) => part.trim())
+                .filter(Boolean);
+              put(parts.length > 0 ? parts : undefined);
+            }}
+          />
+          {list && (
+            <datalist id={`${id}-list`}>
+              {list.map((each) => (
+                <option key={each} value={each} />
+              ))}
+            </datalist>
+          )}
+        </>
+      )}
     </Frame>
   );
 }
@@ -137,30 +205,50 @@ export function JsonAt({rows = 4, ...place}: Place & {rows?: number}) {
   const [isBroken, broken] = useState(false);
   return (
     <Frame {...place}>
-      {(control) => <>
-        <textarea {...control} rows={rows} value={text} placeholder={place.placeholder} spellcheck={false} aria-invalid={isBroken ? "true" : undefined}
-          onInput={(event) => {
-            const said = event.currentTarget.value;
-            type(said);
-            try {
-              put(said.trim() ? JSON.parse(said) as Json : undefined);
-              broken(false);
-              event.currentTarget.setCustomValidity("");
-            } catch {
-              broken(true);
-              event.currentTarget.setCustomValidity("This is not JSON yet");
-            }
-          }} />
-        {isBroken && <span class="wrong">Not JSON yet</span>}
-      </>}
+      {(control) => (
+        <>
+          <textarea
+            {...control}
+            rows={rows}
+            value={text}
+            placeholder={place.placeholder}
+            spellcheck={false}
+            aria-invalid={isBroken ? "true" : undefined}
+            onInput={(event) => {
+              const said = event.currentTarget.value;
+              type(said);
+              try {
+                put(said.trim() ? (JSON.parse(said) as Json) : undefined);
+                broken(false);
+                event.currentTarget.setCustomValidity("");
+              } catch {
+                broken(true);
+                event.currentTarget.setCustomValidity("This is not JSON yet");
+              }
+            }}
+          />
+          {isBroken && <span class="wrong">Not JSON yet</span>}
+        </>
+      )}
     </Frame>
   );
 }
 
 /** The form: `store` is given the document; what it throws is told. */
-export function DocumentForm({document, change, store, submit, children, more}: {
-  document: Document; change: (document: Document) => void; store: (document: Document) => Promise<void>; submit: string;
-  children: ComponentChildren; more?: ComponentChildren;
+export function DocumentForm({
+  document,
+  change,
+  store,
+  submit,
+  children,
+  more,
+}: {
+  document: Document;
+  change: (document: Document) => void;
+  store: (document: Document) => Promise<void>;
+  submit: string;
+  children: ComponentChildren;
+  more?: ComponentChildren;
 }) {
   const [problem, fail] = useState<Problem | null>(null);
   const [isBusy, busy] = useState(false);
@@ -169,15 +257,24 @@ export function DocumentForm({document, change, store, submit, children, more}: 
   const send = (event: Event): void => {
     event.preventDefault();
     busy(true);
-    store(document).then(() => fail(null), (error: unknown) => fail(error instanceof Problem ? error
-      : new Problem(0, "unknown", "That did not work", String(error), null, null, {}))).finally(() => busy(false));
+    store(document)
+      .then(
+        () => fail(null),
+        (error: unknown) => fail(error instanceof Problem ? error : new Problem(0, "unknown", "That did not work", String(error), null, null, {})),
+      )
+      .finally(() => busy(false));
   };
   return (
     <FormContext.Provider value={{document, change, problem, places}}>
       <form class="section definition" onSubmit={send} autocomplete="off">
         {problem && !isPlaced && <ProblemBox problem={problem} />}
         {children}
-        <div class="bar"><button class="primary" disabled={isBusy}>{submit}</button>{more}</div>
+        <div class="bar">
+          <button class="primary" disabled={isBusy}>
+            {submit}
+          </button>
+          {more}
+        </div>
       </form>
     </FormContext.Provider>
   );

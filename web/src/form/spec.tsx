@@ -12,16 +12,29 @@ export interface Spec extends Place {
 export function FieldOf({spec}: {spec: Spec}): ComponentChildren {
   const {as = "text", options = [], list, otherwise, ...place} = spec;
   switch (as) {
-    case "number": return <NumberAt {...place} />;
-    case "select": return <SelectAt {...place} options={options} />;
-    case "check": return <CheckAt at={place.at} label={place.label} otherwise={otherwise} />;
-    case "list": return <ListAt {...place} list={list} />;
-    case "json": return <JsonAt {...place} />;
-    case "lines": return <TextAt {...place} rows={4} />;
-    case "text": return <TextAt {...place} list={list} />;
+    case "number":
+      return <NumberAt {...place} />;
+    case "select":
+      return <SelectAt {...place} options={options} />;
+    case "check":
+      return <CheckAt at={place.at} label={place.label} otherwise={otherwise} />;
+    case "list":
+      return <ListAt {...place} list={list} />;
+    case "json":
+      return <JsonAt {...place} />;
+    case "lines":
+      return <TextAt {...place} rows={4} />;
+    case "text":
+      return <TextAt {...place} list={list} />;
   }
 }
 
 export function FieldsOf({specs}: {specs: Spec[]}) {
-  return <div class="fields">{specs.map((spec) => <FieldOf key={spec.at} spec={spec} />)}</div>;
+  return (
+    <div class="fields">
+      {specs.map((spec) => (
+        <FieldOf key={spec.at} spec={spec} />
+      ))}
+    </div>
+  );
 }

@@ -21,7 +21,9 @@ function Delivered({name}: {name: string}) {
   return (
     <section class="section" aria-label="Its decisions">
       <h2>What it was told</h2>
-      <Shown resource={list}>{({items}) => (items.length === 0 ? <Empty title="Nothing yet">No decision named this action.</Empty> : <DecisionLines items={items} />)}</Shown>
+      <Shown resource={list}>
+        {({items}) => (items.length === 0 ? <Empty title="Nothing yet">No decision named this action.</Empty> : <DecisionLines items={items} />)}
+      </Shown>
     </section>
   );
 }
@@ -34,22 +36,52 @@ function View({action, refresh}: {action: ActionInfo; refresh: () => void}) {
       <div class="head">
         <Crumbs href="/processing/actions" name="Actions" />
         <h1>{action.name}</h1>
-        <div class="facts"><ActionState action={action} /><span>{kind.title}: {kind.about.toLowerCase()}</span><span class="mono small">{targetWords(action)}</span></div>
+        <div class="facts">
+          <ActionState action={action} />
+          <span>
+            {kind.title}: {kind.about.toLowerCase()}
+          </span>
+          <span class="mono small">{targetWords(action)}</span>
+        </div>
       </div>
-      {may("actions:write") && <div class="bar"><TestButton name={action.name} /><button class="danger" onClick={() => del(true)}>Delete …</button></div>}
-      <section class="section" aria-label="Definition"><h2>Definition</h2>
-        <ActionForm key={JSON.stringify(definitionOf(action))} initial={definitionOf(action)} name={action.name} done={refresh} /></section>
+      {may("actions:write") && (
+        <div class="bar">
+          <TestButton name={action.name} />
+          <button class="danger" onClick={() => del(true)}>
+            Delete …
+          </button>
+        </div>
+      )}
+      <section class="section" aria-label="Definition">
+        <h2>Definition</h2>
+        <ActionForm key={JSON.stringify(definitionOf(action))} initial={definitionOf(action)} name={action.name} done={refresh} />
+      </section>
       <Delivered name={action.name} />
-      {isDeleting && <Ask title={`Delete ${action.name}?`} act="Delete it" isDanger close={() => del(false)} go={async () => {
-        await remove(actionPath(action.name));
-        navigate("/processing/actions");
-      }}><p>What waits for it fails. Its decisions stay on the record.</p></Ask>}
+      {isDeleting && (
+        <Ask
+          title={`Delete ${action.name}?`}
+          act="Delete it"
+          isDanger
+          close={() => del(false)}
+          go={async () => {
+            await remove(actionPath(action.name));
+            navigate("/processing/actions");
+          }}>
+          <p>What waits for it fails. Its decisions stay on the record.</p>
+        </Ask>
+      )}
     </>
   );
 }
 
 export default function ActionPage({params}: PageProps) {
   const action = useResource<ActionInfo>(actionPath(params["name"] ?? ""), {on: ["action."]});
-  return <div class="page"><Shown resource={action} what="Reading the action">{(found) => <View action={found} refresh={action.refresh} />}</Shown>
-    {!action.data && <h1 class="sr">{params["name"]}</h1>}</div>;
+  return (
+    <div class="page">
+      <Shown resource={action} what="Reading the action">
+        {(found) => <View action={found} refresh={action.refresh} />}
+      </Shown>
+      {!action.data && <h1 class="sr">{params["name"]}</h1>}
+    </div>
+  );
 }

@@ -30,15 +30,37 @@ export function ActionForm({initial, name, done, close}: {initial: Document; nam
     done(at);
   };
   return (
-    <DocumentForm document={document} change={change} store={store} submit={name ? "Save" : "Make the action"}
-      more={close && <button type="button" onClick={close}>Cancel</button>}>
+    <DocumentForm
+      document={document}
+      change={change}
+      store={store}
+      submit={name ? "Save" : "Make the action"}
+      more={
+        close && (
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+        )
+      }>
       {!name && <KindChoice label="What it does" kinds={ACTION_KINDS} value={kind.kind} choose={choose} />}
       <section class="card pad section">
-        {!name && <div class="fields"><TextAt at="/name" label="Name" required placeholder="page-me" /></div>}
+        {!name && (
+          <div class="fields">
+            <TextAt at="/name" label="Name" required placeholder="page-me" />
+          </div>
+        )}
         <FieldsOf key={kind.kind} specs={kind.fields} />
-        <div class="form-checks"><CheckAt at="/enabled" label="Enabled" otherwise /><CheckAt at="/dry_run" label="Dry run: decide, but send nothing" /></div>
+        <div class="form-checks">
+          <CheckAt at="/enabled" label="Enabled" otherwise />
+          <CheckAt at="/dry_run" label="Dry run: decide, but send nothing" />
+        </div>
       </section>
-      <details class="card pad"><summary>How careful it is: limits, approval, retries</summary><div class="inner"><FieldsOf specs={CARE} /></div></details>
+      <details class="card pad">
+        <summary>How careful it is: limits, approval, retries</summary>
+        <div class="inner">
+          <FieldsOf specs={CARE} />
+        </div>
+      </details>
     </DocumentForm>
   );
 }

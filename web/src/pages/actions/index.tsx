@@ -28,25 +28,40 @@ export default function Actions({query}: PageProps) {
     <div class="page">
       <ActingHead title="Actions" about="Where decisions go: each at least once, under one idempotency key.">
         <KillSwitch />
-        {may("actions:write") && <a class="button primary" href="/processing/actions?new">New action</a>}
+        {may("actions:write") && (
+          <a class="button primary" href="/processing/actions?new">
+            New action
+          </a>
+        )}
       </ActingHead>
       <Shown resource={list} what="Reading the actions">
-        {({items}) => (items.length === 0
-          ? <Empty title="No actions yet">An action says where decisions go: a webhook, a queue, a mail, a notebook, a command, a size.</Empty>
-          : (
+        {({items}) =>
+          items.length === 0 ? (
+            <Empty title="No actions yet">An action says where decisions go: a webhook, a queue, a mail, a notebook, a command, a size.</Empty>
+          ) : (
             <Table label="Actions" head={["Name", "Kind", "Leads to", "State", ""]}>
               {items.map((one) => (
                 <tr key={one.name}>
-                  <th scope="row"><a href={actionHref(one.name)}>{one.name}</a></th><td>{kindOf(one.kind).title}</td>
-                  <td class="soft mono small act-target">{targetWords(one)}</td><td><ActionState action={one} /></td>
+                  <th scope="row">
+                    <a href={actionHref(one.name)}>{one.name}</a>
+                  </th>
+                  <td>{kindOf(one.kind).title}</td>
+                  <td class="soft mono small act-target">{targetWords(one)}</td>
+                  <td>
+                    <ActionState action={one} />
+                  </td>
                   <td>{may("actions:write") && <TestButton name={one.name} />}</td>
                 </tr>
               ))}
             </Table>
-          ))}
+          )
+        }
       </Shown>
-      {query.has("new") && <Dialog title="New action" close={close}><ActionForm initial={{kind: "webhook"}} name={null} close={close}
-        done={(name) => navigate(actionHref(name))} /></Dialog>}
+      {query.has("new") && (
+        <Dialog title="New action" close={close}>
+          <ActionForm initial={{kind: "webhook"}} name={null} close={close} done={(name) => navigate(actionHref(name))} />
+        </Dialog>
+      )}
     </div>
   );
 }

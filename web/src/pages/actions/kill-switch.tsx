@@ -19,11 +19,23 @@ export function KillSwitch() {
   };
   return (
     <>
-      <button class={isStopped ? "primary" : "danger"} onClick={() => ask(true)}>{isStopped ? "Let actions run again" : "Stop all actions"}</button>
+      <button class={isStopped ? "primary" : "danger"} onClick={() => ask(true)}>
+        {isStopped ? "Let actions run again" : "Stop all actions"}
+      </button>
       {isAsking && (
-        <Ask title={isStopped ? "Let actions run again?" : "Stop all actions?"} act={isStopped ? "Let them run" : "Stop them"} isDanger={!isStopped}
-          reason="Why" isReasonNeeded={!isStopped} go={turn} close={() => ask(false)}>
-          <p>{isStopped ? "What waits is sent now, in its order." : "Nothing goes out from now on. Watches and notebooks go on deciding; what they decide waits."}</p>
+        <Ask
+          title={isStopped ? "Let actions run again?" : "Stop all actions?"}
+          act={isStopped ? "Let them run" : "Stop them"}
+          isDanger={!isStopped}
+          reason="Why"
+          isReasonNeeded={!isStopped}
+          go={turn}
+          close={() => ask(false)}>
+          <p>
+            {isStopped
+              ? "What waits is sent now, in its order."
+              : "Nothing goes out from now on. Watches and notebooks go on deciding; what they decide waits."}
+          </p>
         </Ask>
       )}
     </>

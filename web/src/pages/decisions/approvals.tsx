@@ -20,12 +20,23 @@ export function Answer({decision, done}: {decision: Decision; done: () => void})
   };
   return (
     <>
-      <button class="primary" aria-label={`Approve: ${what}`} onClick={() => ask("approve")}>Approve</button>
-      <button class="danger" aria-label={`Reject: ${what}`} onClick={() => ask("reject")}>Reject</button>
+      <button class="primary" aria-label={`Approve: ${what}`} onClick={() => ask("approve")}>
+        Approve
+      </button>
+      <button class="danger" aria-label={`Reject: ${what}`} onClick={() => ask("reject")}>
+        Reject
+      </button>
       {verdict && (
-        <Ask title={verdict === "approve" ? "Approve it" : "Reject it"} act={verdict === "approve" ? "Approve" : "Reject"} reason="Why (optional)"
-          isDanger={verdict === "reject"} go={go} close={() => ask(null)}>
-          <p>{what}. {verdict === "approve" ? "It is sent at once." : "It will never be sent."}</p>
+        <Ask
+          title={verdict === "approve" ? "Approve it" : "Reject it"}
+          act={verdict === "approve" ? "Approve" : "Reject"}
+          reason="Why (optional)"
+          isDanger={verdict === "reject"}
+          go={go}
+          close={() => ask(null)}>
+          <p>
+            {what}. {verdict === "approve" ? "It is sent at once." : "It will never be sent."}
+          </p>
         </Ask>
       )}
     </>
@@ -44,10 +55,16 @@ export function Approvals() {
           <li key={one.id} class="bar apart">
             <span class="bar grow">
               <LevelTag level={one.level} />
-              <a href={decisionHref(one.id)}><b>{makerOf(one)}</b> {eventWords(one.event)} → {one.action}</a>
-              <span class="soft small">{one.reason} <Time at={one.decided_at} /></span>
+              <a href={decisionHref(one.id)}>
+                <b>{makerOf(one)}</b> {eventWords(one.event)} → {one.action}
+              </a>
+              <span class="soft small">
+                {one.reason} <Time at={one.decided_at} />
+              </span>
             </span>
-            <span class="bar"><Answer decision={one} done={held.refresh} /></span>
+            <span class="bar">
+              <Answer decision={one} done={held.refresh} />
+            </span>
           </li>
         ))}
       </ul>

@@ -17,7 +17,12 @@ import {replay} from "./replay";
 import {Scale} from "./scale";
 
 function Fact({name, children}: {name: string; children: ComponentChildren}) {
-  return <><dt>{name}</dt><dd>{children}</dd></>;
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
+  );
 }
 
 function Seen({decision}: {decision: Decision}) {
@@ -28,16 +33,50 @@ function Seen({decision}: {decision: Decision}) {
       <h2>What was seen</h2>
       {grounds && <Scale grounds={grounds} />}
       <dl class="act-facts">
-        {decision.stream && <Fact name="stream"><a href={`/data/streams/${inPath(decision.stream)}`}>{decision.stream}</a></Fact>}
-        {window && <Fact name="window">{windowText(window)}{window.revision ? `, revision ${window.revision}` : ""}</Fact>}
-        {window && <Fact name="messages">{count(window.messages)}{offsets && <span class="soft">, offsets {count(offsets.from)} to {count(offsets.to)}</span>}</Fact>}
-        {typeof grounds?.["score"] === "number" && <Fact name="score"><b>{score(grounds["score"])}</b> <span class="soft">{rarity(grounds["score"])}</span></Fact>}
+        {decision.stream && (
+          <Fact name="stream">
+            <a href={`/data/streams/${inPath(decision.stream)}`}>{decision.stream}</a>
+          </Fact>
+        )}
+        {window && (
+          <Fact name="window">
+            {windowText(window)}
+            {window.revision ? `, revision ${window.revision}` : ""}
+          </Fact>
+        )}
+        {window && (
+          <Fact name="messages">
+            {count(window.messages)}
+            {offsets && (
+              <span class="soft">
+                , offsets {count(offsets.from)} to {count(offsets.to)}
+              </span>
+            )}
+          </Fact>
+        )}
+        {typeof grounds?.["score"] === "number" && (
+          <Fact name="score">
+            <b>{score(grounds["score"])}</b> <span class="soft">{rarity(grounds["score"])}</span>
+          </Fact>
+        )}
         {typeof grounds?.["value"] === "number" && <Fact name="value">{figure(grounds["value"])}</Fact>}
-        {typeof grounds?.["expected"] === "number" && <Fact name="normal would be">{figure(grounds["expected"])}
-          {typeof grounds["low"] === "number" && <span class="soft">, between {figure(grounds["low"])} and {figure(grounds["high"])}</span>}</Fact>}
-        {Object.entries(grounds ?? {}).filter(([name]) => !["score", "value", "expected", "low", "high"].includes(name)).map(([name, value]) => (
-          <Fact key={name} name={name}><span class="mono">{text(value)}</span></Fact>
-        ))}
+        {typeof grounds?.["expected"] === "number" && (
+          <Fact name="normal would be">
+            {figure(grounds["expected"])}
+            {typeof grounds["low"] === "number" && (
+              <span class="soft">
+                , between {figure(grounds["low"])} and {figure(grounds["high"])}
+              </span>
+            )}
+          </Fact>
+        )}
+        {Object.entries(grounds ?? {})
+          .filter(([name]) => !["score", "value", "expected", "low", "high"].includes(name))
+          .map(([name, value]) => (
+            <Fact key={name} name={name}>
+              <span class="mono">{text(value)}</span>
+            </Fact>
+          ))}
       </dl>
     </section>
   );
@@ -54,15 +93,37 @@ function Decided({decision}: {decision: Decision}) {
     <section class="card pad section" aria-label="Who decided">
       <h2>Who decided</h2>
       <dl class="act-facts">
-        {decision.watch && <Fact name="watch"><WatchLink name={decision.watch} keyOf={decision.key} /></Fact>}
-        {decision.trigger && <Fact name="trigger"><a href={triggerHref(decision.trigger)}>{decision.trigger}</a></Fact>}
-        {decision.run && <Fact name="run"><a href={`/runs/${decision.run}`}><span class="mono">{decision.run}</span></a></Fact>}
-        {decision.code && <Fact name="code"><span class="mono">{decision.code}</span></Fact>}
+        {decision.watch && (
+          <Fact name="watch">
+            <WatchLink name={decision.watch} keyOf={decision.key} />
+          </Fact>
+        )}
+        {decision.trigger && (
+          <Fact name="trigger">
+            <a href={triggerHref(decision.trigger)}>{decision.trigger}</a>
+          </Fact>
+        )}
+        {decision.run && (
+          <Fact name="run">
+            <a href={`/runs/${decision.run}`}>
+              <span class="mono">{decision.run}</span>
+            </a>
+          </Fact>
+        )}
+        {decision.code && (
+          <Fact name="code">
+            <span class="mono">{decision.code}</span>
+          </Fact>
+        )}
         {(decision.models ?? []).map((model) => (
-          <Fact key={model.name} name="model"><a href={modelHref(model.name)}>{model.name}</a>, version {model.version}</Fact>
+          <Fact key={model.name} name="model">
+            <a href={modelHref(model.name)}>{model.name}</a>, version {model.version}
+          </Fact>
         ))}
         <Fact name="by">{decision.user}</Fact>
-        <Fact name="at">{dateTime(decision.decided_at)} (<Time at={decision.decided_at} />)</Fact>
+        <Fact name="at">
+          {dateTime(decision.decided_at)} (<Time at={decision.decided_at} />)
+        </Fact>
         <Fact name="why">{decision.reason || "–"}</Fact>
       </dl>
     </section>
@@ -77,8 +138,13 @@ function Guards({guards}: {guards: GuardResult[]}) {
       <ol class="act-guards">
         {guards.map((one, place) => (
           <li key={one.guard + place} class={place === at ? "stopped-here" : ""}>
-            <span class="mark" aria-hidden="true">{one.passed ? "✓" : "✕"}</span>
-            <span>{one.guard.replace(/_/g, " ")}<span class="sr">{one.passed ? ": passed" : ": stopped it"}</span></span>
+            <span class="mark" aria-hidden="true">
+              {one.passed ? "✓" : "✕"}
+            </span>
+            <span>
+              {one.guard.replace(/_/g, " ")}
+              <span class="sr">{one.passed ? ": passed" : ": stopped it"}</span>
+            </span>
             <span class="soft small">{one.detail}</span>
           </li>
         ))}
@@ -93,17 +159,43 @@ function Tries({decision}: {decision: Decision}) {
     <section class="card pad section" aria-label="What was done">
       <h2>What was done</h2>
       <dl class="act-facts">
-        <Fact name="action">{decision.action ? <a href={actionHref(decision.action)}>{decision.action}</a> : decision.target
-          ? <span class="mono">{text(decision.target)}</span> : <span class="soft">none: noted only</span>}</Fact>
-        <Fact name="state"><DecisionState decision={decision} />{decision.settled_at && <span class="soft small"> <Time at={decision.settled_at} /></span>}</Fact>
+        <Fact name="action">
+          {decision.action ? (
+            <a href={actionHref(decision.action)}>{decision.action}</a>
+          ) : decision.target ? (
+            <span class="mono">{text(decision.target)}</span>
+          ) : (
+            <span class="soft">none: noted only</span>
+          )}
+        </Fact>
+        <Fact name="state">
+          <DecisionState decision={decision} />
+          {decision.settled_at && (
+            <span class="soft small">
+              {" "}
+              <Time at={decision.settled_at} />
+            </span>
+          )}
+        </Fact>
         {decision.last_error && <Fact name="last error">{decision.last_error}</Fact>}
-        <Fact name="idempotency key"><span class="mono small">{decision.idempotency_key}</span></Fact>
+        <Fact name="idempotency key">
+          <span class="mono small">{decision.idempotency_key}</span>
+        </Fact>
       </dl>
       {log.length > 0 && (
-        <ol class="act-tries" aria-label="Attempts">{log.map((one) => <Try key={one.attempt + one.at} attempt={one} />)}</ol>
+        <ol class="act-tries" aria-label="Attempts">
+          {log.map((one) => (
+            <Try key={one.attempt + one.at} attempt={one} />
+          ))}
+        </ol>
       )}
       {decision.parameters !== null && Object.keys(decision.parameters as object).length > 0 && (
-        <><h3>Parameters</h3><pre class="act-json" tabIndex={0}>{JSON.stringify(decision.parameters, null, 2)}</pre></>
+        <>
+          <h3>Parameters</h3>
+          <pre class="act-json" tabIndex={0}>
+            {JSON.stringify(decision.parameters, null, 2)}
+          </pre>
+        </>
       )}
     </section>
   );
@@ -114,7 +206,10 @@ function Try({attempt}: {attempt: Attempt}) {
     <li>
       <span class="number soft">{attempt.attempt}</span>
       <span class="number small">{dateTime(attempt.at)}</span>
-      <span>{attempt.status ? <b class="number">{attempt.status} </b> : ""}{attempt.outcome}</span>
+      <span>
+        {attempt.status ? <b class="number">{attempt.status} </b> : ""}
+        {attempt.outcome}
+      </span>
       <span class="number soft small">{attempt.took_ms === null ? "" : seconds(attempt.took_ms / 1000)}</span>
     </li>
   );
@@ -125,26 +220,47 @@ function Buttons({decision, refresh}: {decision: Decision; refresh: () => void})
   const [isBusy, busy] = useState(false);
   const attempt = (work: Promise<unknown>, said: string): void => {
     busy(true);
-    work.then(() => {
-      announce(said);
-      fail(null);
-      refresh();
-    }, (error: Problem) => fail(error)).finally(() => busy(false));
+    work
+      .then(
+        () => {
+          announce(said);
+          fail(null);
+          refresh();
+        },
+        (error: Problem) => fail(error),
+      )
+      .finally(() => busy(false));
   };
   const investigate = (): void => {
     busy(true);
-    post<{notebook: string}>(`/v1/decisions/${decision.id}/investigate`).then(({notebook}) => navigate(`/notebooks/${inPath(notebook)}`),
-      (error: Problem) => fail(error)).finally(() => busy(false));
+    post<{notebook: string}>(`/v1/decisions/${decision.id}/investigate`)
+      .then(
+        ({notebook}) => navigate(`/notebooks/${inPath(notebook)}`),
+        (error: Problem) => fail(error),
+      )
+      .finally(() => busy(false));
   };
   return (
     <>
       <div class="bar">
         {decision.state === "held" && <Answer decision={decision} done={refresh} />}
-        {["failed", "expired"].includes(decision.state) && may("actions:write")
-          && <button disabled={isBusy} onClick={() => attempt(post(`/v1/decisions/${decision.id}/resend`), "It is sent again")}>Send again</button>}
-        {decision.stream && may("notebooks:write") && <button disabled={isBusy} onClick={investigate}>Investigate in a notebook</button>}
-        {decision.watch && <a class="button" href={`/processing/silences?new&watch=${encodeURIComponent(decision.watch)}&key=${encodeURIComponent(decision.key
-          ?? "")}`}>Silence …</a>}
+        {["failed", "expired"].includes(decision.state) && may("actions:write") && (
+          <button disabled={isBusy} onClick={() => attempt(post(`/v1/decisions/${decision.id}/resend`), "It is sent again")}>
+            Send again
+          </button>
+        )}
+        {decision.stream && may("notebooks:write") && (
+          <button disabled={isBusy} onClick={investigate}>
+            Investigate in a notebook
+          </button>
+        )}
+        {decision.watch && (
+          <a
+            class="button"
+            href={`/processing/silences?new&watch=${encodeURIComponent(decision.watch)}&key=${encodeURIComponent(decision.key ?? "")}`}>
+            Silence …
+          </a>
+        )}
       </div>
       {problem && <ProblemBox problem={problem} />}
     </>
@@ -159,16 +275,27 @@ function View({decision, refresh}: {decision: Decision; refresh: () => void}) {
     <>
       <div class="head">
         <Crumbs href="/processing/decisions" name="Decisions" />
-        <h1>{makerOf(decision)} {eventWords(decision.event)}</h1>
+        <h1>
+          {makerOf(decision)} {eventWords(decision.event)}
+        </h1>
         <div class="facts">
-          <LevelTag level={decision.level} /><DecisionState decision={decision} />
-          <span>{plural(decision.attempts, "attempt")}</span><Time at={decision.decided_at} /><span class="mono small">{decision.id}</span>
+          <LevelTag level={decision.level} />
+          <DecisionState decision={decision} />
+          <span>{plural(decision.attempts, "attempt")}</span>
+          <Time at={decision.decided_at} />
+          <span class="mono small">{decision.id}</span>
         </div>
       </div>
       <Buttons decision={decision} refresh={refresh} />
       <div class="act-two">
-        <div class="section"><Seen decision={decision} /><Decided decision={decision} /></div>
-        <div class="section"><Tries decision={decision} />{decision.guards && decision.guards.length > 0 && <Guards guards={decision.guards} />}</div>
+        <div class="section">
+          <Seen decision={decision} />
+          <Decided decision={decision} />
+        </div>
+        <div class="section">
+          <Tries decision={decision} />
+          {decision.guards && decision.guards.length > 0 && <Guards guards={decision.guards} />}
+        </div>
       </div>
       <section class="section" aria-label="Replay">
         <h2>See it again</h2>
@@ -183,7 +310,9 @@ export default function DecisionPage({params}: PageProps) {
   const decision = useResource<Decision>(`/v1/decisions/${encodeURIComponent(params["id"] ?? "")}`, {on: ["decision.", "action."], every: 3000});
   return (
     <div class="page">
-      <Shown resource={decision} what="Reading the decision">{(found) => <View decision={found} refresh={decision.refresh} />}</Shown>
+      <Shown resource={decision} what="Reading the decision">
+        {(found) => <View decision={found} refresh={decision.refresh} />}
+      </Shown>
       {!decision.data && <h1 class="sr">Decision {stateWords("")}</h1>}
     </div>
   );

@@ -15,16 +15,23 @@ const EACH = 100;
 const FILTERS = ["watch", "key", "action", "state", "stream", "trigger", "run", "from", "to"];
 const STATES = ["held", "pending", "sent", "failed", "stopped", "expired", "noted"];
 
-interface Named { name: string }
+interface Named {
+  name: string;
+}
 const names = (path: string): string[] => useResource<List<Named>>(path).data?.items.map((one) => one.name) ?? [];
 
 function Choice({of, label, options, value}: {of: string; label: string; options: [string, string][]; value: string | null}) {
   const known = value && !options.some(([each]) => each === value) ? [[value, value] as [string, string], ...options] : options;
   return (
-    <label class="field small">{label}
+    <label class="field small">
+      {label}
       <select value={value ?? ""} onChange={(event) => navigate(withQuery({[of]: event.currentTarget.value || null}), {replace: true})}>
         <option value="">any</option>
-        {known.map(([each, text]) => <option key={each} value={each}>{text}</option>)}
+        {known.map(([each, text]) => (
+          <option key={each} value={each}>
+            {text}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -38,18 +45,26 @@ const localTime = (at: string | null): string => {
 
 function Moment({of, label, value}: {of: string; label: string; value: string | null}) {
   return (
-    <label class="field small">{label}
-      <input type="datetime-local" value={localTime(value)} onChange={(event) => {
-        const date = new Date(event.currentTarget.value);
-        navigate(withQuery({[of]: Number.isNaN(date.getTime()) ? null : date.toISOString()}), {replace: true});
-      }} />
+    <label class="field small">
+      {label}
+      <input
+        type="datetime-local"
+        value={localTime(value)}
+        onChange={(event) => {
+          const date = new Date(event.currentTarget.value);
+          navigate(withQuery({[of]: Number.isNaN(date.getTime()) ? null : date.toISOString()}), {replace: true});
+        }}
+      />
     </label>
   );
 }
 
 function Filters({query}: {query: URLSearchParams}) {
   const pairs = (all: string[]): [string, string][] => all.map((one) => [one, one]);
-  const watches = names("/v1/watches"), actions = names("/v1/actions"), triggers = names("/v1/triggers"), streams = names("/v1/streams?limit=500");
+  const watches = names("/v1/watches");
+  const actions = names("/v1/actions");
+  const triggers = names("/v1/triggers");
+  const streams = names("/v1/streams?limit=500");
   const isAny = FILTERS.some((name) => query.has(name));
   return (
     <div class="act-filters" role="group" aria-label="Filters">
@@ -60,7 +75,11 @@ function Filters({query}: {query: URLSearchParams}) {
       <Choice of="trigger" label="Trigger" options={pairs(triggers)} value={query.get("trigger")} />
       <Moment of="from" label="From" value={query.get("from")} />
       <Moment of="to" label="To" value={query.get("to")} />
-      {isAny && <a class="button quiet" href="/processing/decisions">Show all</a>}
+      {isAny && (
+        <a class="button quiet" href="/processing/decisions">
+          Show all
+        </a>
+      )}
     </div>
   );
 }
@@ -73,10 +92,14 @@ function Older({filter, after}: {filter: string; after: string | null}) {
   useEffect(() => {
     if (items.length === 0) go(after);
   }, [after]);
-  const more = (): void => void api<List<Decision>>(`/v1/decisions?${filter}&cursor=${encodeURIComponent(next ?? "")}`).then((found) => {
-    add([...items, ...found.items]);
-    go(found.next);
-  }, (error: Problem) => fail(error));
+  const more = (): void =>
+    void api<List<Decision>>(`/v1/decisions?${filter}&cursor=${encodeURIComponent(next ?? "")}`).then(
+      (found) => {
+        add([...items, ...found.items]);
+        go(found.next);
+      },
+      (error: Problem) => fail(error),
+    );
   return (
     <>
       {items.length > 0 && <DecisionLines items={items} />}
@@ -99,12 +122,25 @@ export default function Decisions({query}: PageProps) {
       <section class="section" aria-label="Timeline">
         <Filters query={query} />
         <Shown resource={list} what="Reading the decisions">
-          {({items, next}) => (items.length === 0
-            ? <Empty title={isFiltered ? "No decision fits" : "Nothing has been decided yet"}>
-              <span>A watch decides when a stream leaves what it learned; a notebook by <code>window.act(…)</code>; a trigger when it fires.</span>
-              {!isFiltered && <a class="button primary" href="/processing/watches/+new">Make a watch</a>}
-            </Empty>
-            : <><DecisionLines items={items} /><Older key={filter} filter={filter} after={next} /></>)}
+          {({items, next}) =>
+            items.length === 0 ? (
+              <Empty title={isFiltered ? "No decision fits" : "Nothing has been decided yet"}>
+                <span>
+                  A watch decides when a stream leaves what it learned; a notebook by <code>window.act(…)</code>; a trigger when it fires.
+                </span>
+                {!isFiltered && (
+                  <a class="button primary" href="/processing/watches/+new">
+                    Make a watch
+                  </a>
+                )}
+              </Empty>
+            ) : (
+              <>
+                <DecisionLines items={items} />
+                <Older key={filter} filter={filter} after={next} />
+              </>
+            )
+          }
         </Shown>
       </section>
     </div>

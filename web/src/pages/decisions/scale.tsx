@@ -2,23 +2,37 @@
 import type {Fields} from "../../api/acting";
 import {figure} from "../processing/words";
 
-const W = 480, PAD = 24;
+const W = 480;
+const PAD = 24;
 
 export function Scale({grounds}: {grounds: Fields}) {
   const number = (name: string): number | null => (typeof grounds[name] === "number" ? grounds[name] : null);
-  const value = number("value"), expected = number("expected"), low = number("low") ?? expected, high = number("high") ?? expected;
+  const value = number("value");
+  const expected = number("expected");
+  const low = number("low") ?? expected;
+  const high = number("high") ?? expected;
   if (value === null || low === null || high === null) return null;
-  const first = Math.min(value, low), last = Math.max(value, high), span = last - first || 1;
+  const first = Math.min(value, low);
+  const last = Math.max(value, high);
+  const span = last - first || 1;
   const x = (at: number): number => PAD + ((at - first) / span) * (W - 2 * PAD);
   const anchor = (at: number): string => (x(at) < 70 ? "start" : x(at) > W - 70 ? "end" : "middle");
   return (
-    <svg class="act-scale" viewBox={`0 0 ${W} 74`} role="img" aria-label={`The value was ${figure(value)}; normal would have been ${figure(low)} to ${figure(high)}`}>
+    <svg
+      class="act-scale"
+      viewBox={`0 0 ${W} 74`}
+      role="img"
+      aria-label={`The value was ${figure(value)}; normal would have been ${figure(low)} to ${figure(high)}`}>
       <line class="grid-line" x1={PAD} x2={W - PAD} y1="38" y2="38" />
       <rect class="normal" x={x(low)} width={Math.max(3, x(high) - x(low))} y="28" height="20" rx="4" />
       {expected !== null && <line class="expected" x1={x(expected)} x2={x(expected)} y1="26" y2="50" />}
       <circle class={value < low || value > high ? "outside" : ""} cx={x(value)} cy="38" r="7" />
-      <text x={x(value)} y="16" text-anchor={anchor(value)} class="value">{figure(value)}</text>
-      <text x={x((low + high) / 2)} y="68" text-anchor={anchor((low + high) / 2)}>normal: {figure(low)} to {figure(high)}</text>
+      <text x={x(value)} y="16" text-anchor={anchor(value)} class="value">
+        {figure(value)}
+      </text>
+      <text x={x((low + high) / 2)} y="68" text-anchor={anchor((low + high) / 2)}>
+        normal: {figure(low)} to {figure(high)}
+      </text>
     </svg>
   );
 }

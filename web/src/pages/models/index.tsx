@@ -12,8 +12,13 @@ s.save_model("favourites", model, metrics={"accuracy": 0.91})`;
 
 /** The metrics that say most: what promotion looks at first. */
 export function metricWords(metrics: Record<string, number> | undefined, first?: string): string {
-  const all = Object.entries(metrics ?? {}).filter(([, value]) => typeof value === "number").sort(([a], [b]) => Number(b === first) - Number(a === first));
-  return all.slice(0, 3).map(([name, value]) => `${name} ${figure(value)}`).join(", ");
+  const all = Object.entries(metrics ?? {})
+    .filter(([, value]) => typeof value === "number")
+    .sort(([a], [b]) => Number(b === first) - Number(a === first));
+  return all
+    .slice(0, 3)
+    .map(([name, value]) => `${name} ${figure(value)}`)
+    .join(", ");
 }
 
 function LiveMetrics({model}: {model: ModelSummary}) {
@@ -27,21 +32,35 @@ export default function Models() {
     <div class="page">
       <ActingHead title="Models" about="What has been learned: each version with its metrics, one of them live." />
       <Shown resource={list} what="Reading the models">
-        {({items}) => (items.length === 0
-          ? <Empty title="No models yet"><span>A notebook saves one in a line; the first version is live at once.</span><Copy text={EXAMPLE} label="Copy" /></Empty>
-          : (
+        {({items}) =>
+          items.length === 0 ? (
+            <Empty title="No models yet">
+              <span>A notebook saves one in a line; the first version is live at once.</span>
+              <Copy text={EXAMPLE} label="Copy" />
+            </Empty>
+          ) : (
             <Table label="Models" head={["Name", "Kind", "Live", "Metrics of the live one", "Candidate", "Versions#", "Changed"]}>
               {items.map((one) => (
                 <tr key={one.name}>
-                  <th scope="row"><a href={modelHref(one.name)}>{one.name}</a></th><td class="soft">{one.kind}</td>
-                  <td>{one.live ? <span class="state good">version {one.live}</span> : <span class="soft">none</span>}{one.drift ? <span class="state bad"> drifts</span> : ""}</td>
+                  <th scope="row">
+                    <a href={modelHref(one.name)}>{one.name}</a>
+                  </th>
+                  <td class="soft">{one.kind}</td>
+                  <td>
+                    {one.live ? <span class="state good">version {one.live}</span> : <span class="soft">none</span>}
+                    {one.drift ? <span class="state bad"> drifts</span> : ""}
+                  </td>
                   <td class="small">{one.live ? <LiveMetrics model={one} /> : ""}</td>
                   <td>{one.candidate ? <span class="state live">version {one.candidate}</span> : ""}</td>
-                  <td class="number">{one.versions_total}</td><td class="soft"><Time at={one.changed_at} /></td>
+                  <td class="number">{one.versions_total}</td>
+                  <td class="soft">
+                    <Time at={one.changed_at} />
+                  </td>
                 </tr>
               ))}
             </Table>
-          ))}
+          )
+        }
       </Shown>
     </div>
   );

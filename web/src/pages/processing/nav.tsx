@@ -7,13 +7,20 @@ import {address} from "../../router";
 import "./acting.css";
 
 const PLACES: [href: string, name: string][] = [
-  ["/processing", "Watches and notebooks"], ["/processing/decisions", "Decisions"], ["/processing/models", "Models"],
-  ["/processing/actions", "Actions"], ["/processing/triggers", "Triggers"], ["/processing/silences", "Silences"],
+  ["/processing", "Watches and notebooks"],
+  ["/processing/decisions", "Decisions"],
+  ["/processing/models", "Models"],
+  ["/processing/actions", "Actions"],
+  ["/processing/triggers", "Triggers"],
+  ["/processing/silences", "Silences"],
 ];
 const WAITING_MAX = 100;
 
 export function useWaiting(): number {
-  return useResource<List<Decision>>(`/v1/decisions?state=held&limit=${WAITING_MAX}`, {on: ["decision.", "anomaly."], every: 10_000}).data?.items.length ?? 0;
+  return (
+    useResource<List<Decision>>(`/v1/decisions?state=held&limit=${WAITING_MAX}`, {on: ["decision.", "anomaly."], every: 10_000}).data?.items.length ??
+    0
+  );
 }
 
 export function ProcessingNav() {
@@ -25,8 +32,10 @@ export function ProcessingNav() {
         <a key={href} href={href} aria-current={path === href ? "page" : undefined}>
           {name}
           {href.endsWith("decisions") && waiting > 0 && (
-            <span class="act-badge" title={`${waiting} wait for approval`}>{waiting >= WAITING_MAX ? `${WAITING_MAX}+` : waiting}
-              <span class="sr"> wait for approval</span></span>
+            <span class="act-badge" title={`${waiting} wait for approval`}>
+              {waiting >= WAITING_MAX ? `${WAITING_MAX}+` : waiting}
+              <span class="sr"> wait for approval</span>
+            </span>
           )}
         </a>
       ))}
@@ -38,7 +47,10 @@ export function ProcessingNav() {
 export function ActingHead({title, about, children}: {title: string; about: string; children?: ComponentChildren}) {
   return (
     <div class="head">
-      <div class="bar apart"><h1>{title}</h1><div class="bar">{children}</div></div>
+      <div class="bar apart">
+        <h1>{title}</h1>
+        <div class="bar">{children}</div>
+      </div>
       <p class="soft">{about}</p>
       <ProcessingNav />
     </div>
@@ -47,5 +59,9 @@ export function ActingHead({title, about, children}: {title: string; about: stri
 
 /** Where one stands: a list, a thing of it. */
 export function Crumbs({href, name}: {href: string; name: string}) {
-  return <p class="small soft"><a href="/processing">Processing</a> / <a href={href}>{name}</a></p>;
+  return (
+    <p class="small soft">
+      <a href="/processing">Processing</a> / <a href={href}>{name}</a>
+    </p>
+  );
 }

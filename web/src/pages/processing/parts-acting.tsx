@@ -12,7 +12,12 @@ export function LevelTag({level}: {level: string | null | undefined}) {
 export function DecisionState({decision}: {decision: Pick<Decision, "state" | "deferred" | "last_error" | "attempts">}) {
   const state = decision.deferred ? "deferred" : decision.state;
   const tries = decision.attempts > 1 && decision.state === "pending" ? `, ${decision.attempts} tries` : "";
-  return <span class={`state ${stateKind(state)}`} title={decision.last_error ?? undefined}>{stateWords(state)}{tries}</span>;
+  return (
+    <span class={`state ${stateKind(state)}`} title={decision.last_error ?? undefined}>
+      {stateWords(state)}
+      {tries}
+    </span>
+  );
 }
 
 /** The day once, then a line a decision: when, which, what came of it. */
@@ -21,19 +26,24 @@ export function DecisionLines({items}: {items: Decision[]}) {
   return (
     <ol class="card act-lines">
       {items.map((one) => {
-        const today = dateTime(one.decided_at).slice(0, 10), isNew = today !== day;
+        const today = dateTime(one.decided_at).slice(0, 10);
+        const isNew = today !== day;
         day = today;
         return (
           <li key={one.id}>
             {isNew && <h3 class="act-day">{today}</h3>}
             <div class="act-line">
-              <time class="number small soft" dateTime={one.decided_at} title={dateTime(one.decided_at)}>{clock(one.decided_at)}</time>
+              <time class="number small soft" dateTime={one.decided_at} title={dateTime(one.decided_at)}>
+                {clock(one.decided_at)}
+              </time>
               <LevelTag level={one.level} />
               <a class="act-what" href={decisionHref(one.id)}>
                 <b>{makerOf(one)}</b> {one.event && one.event !== "window" && <span>{eventWords(one.event)}</span>}
                 {one.action && <span class="soft"> → {one.action}</span>}
               </a>
-              <span class="cut soft small act-why" title={one.reason}>{one.reason}</span>
+              <span class="cut soft small act-why" title={one.reason}>
+                {one.reason}
+              </span>
               <DecisionState decision={one} />
             </div>
           </li>
@@ -45,7 +55,12 @@ export function DecisionLines({items}: {items: Decision[]}) {
 
 export function WatchLink({name, keyOf}: {name: string; keyOf?: string | null}) {
   const query = keyOf ? `?key=${encodeURIComponent(keyOf)}` : "";
-  return <a href={watchHref(name) + query}>{name}{keyOf ? `: ${keyWords(keyOf)}` : ""}</a>;
+  return (
+    <a href={watchHref(name) + query}>
+      {name}
+      {keyOf ? `: ${keyWords(keyOf)}` : ""}
+    </a>
+  );
 }
 
 export function Since({at}: {at: string | null | undefined}) {

@@ -1,5 +1,5 @@
 /** How acting is told to people. Pure. */
-import type {Decision, WouldBe} from "../../api/acting";
+import type {Backtest, Decision, WouldBe} from "../../api/acting";
 import {inPath} from "../../api/client";
 import {clock, compact, dateTime} from "../../text";
 
@@ -14,10 +14,16 @@ export const triggerPath = (name: string): string => `/v1/triggers/${inPath(name
 export const decisionHref = (id: string): string => `/processing/decisions/${encodeURIComponent(id)}`;
 
 const EVENTS: Record<string, string> = {
-  opened: "opened", raised: "got worse", lowered: "got better", resolved: "is over", unverified: "was not helped by the action",
-  flapping: "flaps", steady: "is steady again", window: "a window",
+  opened: "opened",
+  raised: "got worse",
+  lowered: "got better",
+  resolved: "is over",
+  unverified: "was not helped by the action",
+  flapping: "flaps",
+  steady: "is steady again",
+  window: "a window",
 };
-export const eventWords = (event: string | null | undefined): string => (event ? EVENTS[event] ?? event : "");
+export const eventWords = (event: string | null | undefined): string => (event ? (EVENTS[event] ?? event) : "");
 
 /** Who decided: a watch with its key, a trigger, a notebook. */
 export function makerOf(decision: Pick<Decision, "watch" | "trigger" | "run" | "consumer"> & {key?: string | null}): string {
@@ -39,14 +45,22 @@ export function keyWords(key: string | null | undefined): string {
 }
 
 const STATES: Record<string, string> = {
-  held: "waits for approval", pending: "to be delivered", sent: "delivered", failed: "not delivered", stopped: "held back", expired: "expired", noted: "noted",
+  held: "waits for approval",
+  pending: "to be delivered",
+  sent: "delivered",
+  failed: "not delivered",
+  stopped: "held back",
+  expired: "expired",
+  noted: "noted",
 };
 export const stateWords = (state: string): string => STATES[state] ?? state;
-export const stateKind = (state: string): string => (["held", "pending", "deferred"].includes(state) ? "live" : state === "sent" ? "good"
-  : ["failed", "expired"].includes(state) ? "bad" : "");
+export const stateKind = (state: string): string =>
+  ["held", "pending", "deferred"].includes(state) ? "live" : state === "sent" ? "good" : ["failed", "expired"].includes(state) ? "bad" : "";
 
-export const score = (value: unknown): string => (typeof value === "number" ? (value > 0.99 && value < 1 ? value.toFixed(5).replace(/\.?0+$/, "") : value.toFixed(3)) : "–");
-export const figure = (value: unknown): string => (typeof value === "number" ? (Math.abs(value) >= 100 || value === 0 ? compact(value) : Number(value.toPrecision(4)).toString()) : "–");
+export const score = (value: unknown): string =>
+  typeof value === "number" ? (value > 0.99 && value < 1 ? value.toFixed(5).replace(/\.?0+$/, "") : value.toFixed(3)) : "–";
+export const figure = (value: unknown): string =>
+  typeof value === "number" ? (Math.abs(value) >= 100 || value === 0 ? compact(value) : Number(value.toPrecision(4)).toString()) : "–";
 
 export function windowText(window: {start: string; end: string}): string {
   const day = (at: string): string => dateTime(at).slice(0, 10);
@@ -55,12 +69,26 @@ export function windowText(window: {start: string; end: string}): string {
 
 export const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
-/** What makes two decisions of a back-test the same one. */
-export const sameness = (decision: WouldBe): string => [decision.key ?? "", decision.event ?? "", decision.level ?? "", decision.window?.end ?? "", decision.action].join("\n");
+/** A back-test decides about all keys; null: of all. */
+export const ofKey = (answer: Backtest, key: string | null): WouldBe[] =>
+  key === null ? answer.decisions : answer.decisions.filter((one) => one.key === key || one.key === "*");
 
-export interface Difference { both: WouldBe[]; only: WouldBe[]; gone: WouldBe[] }
+/** What makes two decisions of a back-test the same one. */
+export const sameness = (decision: WouldBe): string =>
+  [decision.key ?? "", decision.event ?? "", decision.level ?? "", decision.window?.end ?? "", decision.action].join("\n");
+
+export interface Difference {
+  both: WouldBe[];
+  only: WouldBe[];
+  gone: WouldBe[];
+}
 /** What another definition decides otherwise. */
 export function differ(before: WouldBe[], now: WouldBe[]): Difference {
-  const had = new Set(before.map(sameness)), has = new Set(now.map(sameness));
-  return {both: now.filter((one) => had.has(sameness(one))), only: now.filter((one) => !had.has(sameness(one))), gone: before.filter((one) => !has.has(sameness(one)))};
+  const had = new Set(before.map(sameness));
+  const has = new Set(now.map(sameness));
+  return {
+    both: now.filter((one) => had.has(sameness(one))),
+    only: now.filter((one) => !had.has(sameness(one))),
+    gone: before.filter((one) => !has.has(sameness(one))),
+  };
 }

@@ -13,7 +13,9 @@ import {keyWords} from "../processing/words";
 import {MakeSilence} from "./make";
 
 const matcherWords = (matchers: Record<string, string>): string =>
-  Object.entries(matchers).map(([name, glob]) => `${name} ${name === "key" ? keyWords(glob) : glob}`).join(", ") || "everything";
+  Object.entries(matchers)
+    .map(([name, glob]) => `${name} ${name === "key" ? keyWords(glob) : glob}`)
+    .join(", ") || "everything";
 
 function everyWords(silence: Silence): string {
   const {every} = silence;
@@ -24,37 +26,65 @@ export default function Silences({query}: PageProps) {
   const list = useResource<List<Silence>>("/v1/silences", {on: ["silence."], every: 10_000});
   const [problem, fail] = useState<Problem | null>(null);
   const isWriter = may("actions:write");
-  const end = (silence: Silence): void => void remove(`/v1/silences/${silence.id}`).then(() => {
-    announce("The silence is over");
-    list.refresh();
-  }, (error: Problem) => fail(error));
+  const end = (silence: Silence): void =>
+    void remove(`/v1/silences/${silence.id}`).then(
+      () => {
+        announce("The silence is over");
+        list.refresh();
+      },
+      (error: Problem) => fail(error),
+    );
   return (
     <div class="page">
       <ActingHead title="Silences" about="What fits a silence is decided and noted, but nothing is sent. Each one ends by itself.">
-        {isWriter && <a class="button primary" href="/processing/silences?new">New silence</a>}
+        {isWriter && (
+          <a class="button primary" href="/processing/silences?new">
+            New silence
+          </a>
+        )}
       </ActingHead>
       {problem && <ProblemBox problem={problem} />}
       <Shown resource={list} what="Reading the silences">
-        {({items}) => (items.length === 0
-          ? <Empty title="Nothing is silenced">Maintenance tonight? Silence a watch, or some of its keys, for as long as it takes.</Empty>
-          : (
+        {({items}) =>
+          items.length === 0 ? (
+            <Empty title="Nothing is silenced">Maintenance tonight? Silence a watch, or some of its keys, for as long as it takes.</Empty>
+          ) : (
             <Table label="Silences" head={["What", "Why", "Until", "By", ""]}>
               {items.map((one) => (
                 <tr key={one.id}>
-                  <th scope="row">{matcherWords(one.matchers)}{one.every && <small class="soft act-sub">{everyWords(one)}</small>}</th>
+                  <th scope="row">
+                    {matcherWords(one.matchers)}
+                    {one.every && <small class="soft act-sub">{everyWords(one)}</small>}
+                  </th>
                   <td>{one.reason}</td>
-                  <td><Time at={one.until} /><small class="soft act-sub">{dateTime(one.until)}</small></td>
+                  <td>
+                    <Time at={one.until} />
+                    <small class="soft act-sub">{dateTime(one.until)}</small>
+                  </td>
                   <td class="soft">{one.created_by}</td>
-                  <td>{isWriter && <button class="quiet danger" onClick={() => end(one)}>End<span class="sr"> the silence of {matcherWords(one.matchers)}</span></button>}</td>
+                  <td>
+                    {isWriter && (
+                      <button class="quiet danger" onClick={() => end(one)}>
+                        End<span class="sr"> the silence of {matcherWords(one.matchers)}</span>
+                      </button>
+                    )}
+                  </td>
                 </tr>
               ))}
             </Table>
-          ))}
+          )
+        }
       </Shown>
-      {query.has("new") && isWriter && <MakeSilence watch={query.get("watch") ?? ""} keyOf={query.get("key") ?? ""} close={() => {
-        navigate(withQuery({new: null, watch: null, key: null}), {replace: true});
-        list.refresh();
-      }} />}
+      {query.has("new") && isWriter && (
+        <MakeSilence
+          watch={query.get("watch") ?? ""}
+          keyOf={query.get("key") ?? ""}
+          close={() => {
+            navigate(withQuery({new: null, watch: null, key: null}), {replace: true});
+            list.refresh();
+          }}
+        />
+      )}
     </div>
   );
 }

@@ -5,7 +5,14 @@ import {type Document, DocumentForm, get, ListAt, SelectAt, TextAt} from "../../
 import {useResource} from "../../resource";
 import {announce, Dialog} from "../../ui";
 
-const LENGTHS: [string, string][] = [["3600", "1 hour"], ["14400", "4 hours"], ["28800", "8 hours"], ["86400", "a day"], ["604800", "a week"], ["", "until …"]];
+const LENGTHS: [string, string][] = [
+  ["3600", "1 hour"],
+  ["14400", "4 hours"],
+  ["28800", "8 hours"],
+  ["86400", "a day"],
+  ["604800", "a week"],
+  ["", "until …"],
+];
 
 export function MakeSilence({watch, keyOf, close}: {watch: string; keyOf: string; close: () => void}) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -24,28 +31,64 @@ export function MakeSilence({watch, keyOf, close}: {watch: string; keyOf: string
   };
   return (
     <Dialog title="New silence" close={close}>
-      <DocumentForm document={document} change={change} store={store} submit="Silence it" more={<button type="button" onClick={close}>Cancel</button>}>
+      <DocumentForm
+        document={document}
+        change={change}
+        store={store}
+        submit="Silence it"
+        more={
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+        }>
         <div class="fields">
           <TextAt at="/matchers/watch" label="Watch" list={watches} placeholder="any" hint="* stands for anything" />
           <TextAt at="/matchers/key" label="Key" placeholder="any" hint="* stands for anything" />
-          <SelectAt at="/matchers/level" label="Level" options={[["", "any"], ["info", "info"], ["warning", "warning"], ["critical", "critical"]]} />
+          <SelectAt
+            at="/matchers/level"
+            label="Level"
+            options={[
+              ["", "any"],
+              ["info", "info"],
+              ["warning", "warning"],
+              ["critical", "critical"],
+            ]}
+          />
           <TextAt at="/matchers/action" label="Action" list={actions} placeholder="any" />
-          <label class="field">For
+          <label class="field">
+            For
             <select value={length} onChange={(event) => setLength(event.currentTarget.value)}>
-              {LENGTHS.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+              {LENGTHS.map(([value, text]) => (
+                <option key={value} value={value}>
+                  {text}
+                </option>
+              ))}
             </select>
           </label>
-          {!length && <label class="field">Until<input type="datetime-local" required value={until} onInput={(event) => setUntil(event.currentTarget.value)} /></label>}
+          {!length && (
+            <label class="field">
+              Until
+              <input type="datetime-local" required value={until} onInput={(event) => setUntil(event.currentTarget.value)} />
+            </label>
+          )}
           <TextAt at="/reason" label="Why" required wide placeholder="broker upgrade" />
         </div>
-        <label class="check"><input type="checkbox" checked={isRecurring} onChange={(event) => {
-          recur(event.currentTarget.checked);
-          if (event.currentTarget.checked && !document["every"]) change({...document, every: {from: "02:00", to: "04:00", zone}});
-        }} />Only in a maintenance time that comes again</label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isRecurring}
+            onChange={(event) => {
+              recur(event.currentTarget.checked);
+              if (event.currentTarget.checked && !document["every"]) change({...document, every: {from: "02:00", to: "04:00", zone}});
+            }}
+          />
+          Only in a maintenance time that comes again
+        </label>
         {isRecurring && (
           <div class="fields">
             <ListAt at="/every/days" label="Days" placeholder="every day" hint="mon, tue, wed …" />
-            <TextAt at="/every/from" label="From" required placeholder="02:00" /><TextAt at="/every/to" label="To" required placeholder="04:00" />
+            <TextAt at="/every/from" label="From" required placeholder="02:00" />
+            <TextAt at="/every/to" label="To" required placeholder="04:00" />
             <TextAt at="/every/zone" label="Time zone" placeholder="Europe/Berlin" />
           </div>
         )}

@@ -4,13 +4,22 @@ import {post, Problem} from "../../api/client";
 import {Copy, Dialog, ProblemBox} from "../../ui";
 import {decisionHref, triggerPath} from "../processing/words";
 
-interface Fired { decision?: string | null; id?: string | null; outcome?: string; state?: string; run?: string | null; [more: string]: unknown }
+interface Fired {
+  decision?: string | null;
+  id?: string | null;
+  outcome?: string;
+  state?: string;
+  run?: string | null;
+  [more: string]: unknown;
+}
 
 export function FireButton({name}: {name: string}) {
   const [isOpen, open] = useState(false);
   return (
     <>
-      <button class="quiet" onClick={() => open(true)}>Fire<span class="sr"> {name}</span></button>
+      <button class="quiet" onClick={() => open(true)}>
+        Fire<span class="sr"> {name}</span>
+      </button>
       {isOpen && <FireDialog name={name} close={() => open(false)} />}
     </>
   );
@@ -35,11 +44,21 @@ function FireDialog({name, close}: {name: string; close: () => void}) {
   return (
     <Dialog title={`Fire ${name}`} close={close}>
       <form class="section" onSubmit={send}>
-        <label class="field">Parameters<textarea rows={3} value={text} placeholder="{}" spellcheck={false} onInput={(event) => type(event.currentTarget.value)} />
-          <span class="hint">JSON; what the trigger's templates call <code>event</code></span></label>
+        <label class="field">
+          Parameters
+          <textarea rows={3} value={text} placeholder="{}" spellcheck={false} onInput={(event) => type(event.currentTarget.value)} />
+          <span class="hint">
+            JSON; what the trigger's templates call <code>event</code>
+          </span>
+        </label>
         {problem && <ProblemBox problem={problem} />}
         {fired && <Answer fired={fired} />}
-        <div class="bar"><button class="primary">{fired ? "Fire again" : "Fire it"}</button><button type="button" onClick={close}>Close</button></div>
+        <div class="bar">
+          <button class="primary">{fired ? "Fire again" : "Fire it"}</button>
+          <button type="button" onClick={close}>
+            Close
+          </button>
+        </div>
       </form>
     </Dialog>
   );
@@ -49,8 +68,16 @@ function Answer({fired}: {fired: Fired}) {
   const decision = fired.decision ?? fired.id;
   return (
     <div class="good-news section" role="status">
-      <p><b>Fired</b>{fired.outcome ? `: ${fired.outcome}` : ""}. {decision && <a href={decisionHref(decision)}>Its decision</a>}
-        {fired.run && <> <a href={`/runs/${fired.run}`}>Its run</a></>}</p>
+      <p>
+        <b>Fired</b>
+        {fired.outcome ? `: ${fired.outcome}` : ""}. {decision && <a href={decisionHref(decision)}>Its decision</a>}
+        {fired.run && (
+          <>
+            {" "}
+            <a href={`/runs/${fired.run}`}>Its run</a>
+          </>
+        )}
+      </p>
     </div>
   );
 }
@@ -58,22 +85,32 @@ function Answer({fired}: {fired: Fired}) {
 export function SecretUrl({name}: {name: string}) {
   const [url, show] = useState<string | null>(null);
   const [problem, fail] = useState<Problem | null>(null);
-  const make = (): void => void post<{url?: string; token?: string; path?: string}>(`${triggerPath(name)}/secret-url`).then((made) => {
-    const found = made.url ?? made.path ?? `/v1/hooks/${made.token}`;
-    show(found.startsWith("http") ? found : location.origin + found);
-  }, (error: Problem) => fail(error));
+  const make = (): void =>
+    void post<{url?: string; token?: string; path?: string}>(`${triggerPath(name)}/secret-url`).then(
+      (made) => {
+        const found = made.url ?? made.path ?? `/v1/hooks/${made.token}`;
+        show(found.startsWith("http") ? found : location.origin + found);
+      },
+      (error: Problem) => fail(error),
+    );
   return (
     <section class="card pad section" aria-label="Secret URL">
       <h2>A secret URL</h2>
       <p class="soft">For callers that cannot set headers: whoever knows it may fire this trigger, and nothing else. A new one ends the old one.</p>
       {problem && <ProblemBox problem={problem} />}
-      <div><button onClick={make}>Make a secret URL</button></div>
+      <div>
+        <button onClick={make}>Make a secret URL</button>
+      </div>
       {url && (
         <Dialog title="The secret URL" close={() => show(null)}>
           <p>It is shown this once. Paste this where it is to be fired from:</p>
           <Copy text={`curl -sS --fail-with-body -X POST '${url}' \\\n  -H 'Content-Type: application/json' -d '{}'`} label="Copy the command" />
           <Copy text={url} label="Copy the URL" />
-          <div class="bar"><button class="primary" onClick={() => show(null)}>Done</button></div>
+          <div class="bar">
+            <button class="primary" onClick={() => show(null)}>
+              Done
+            </button>
+          </div>
         </Dialog>
       )}
     </section>

@@ -17,7 +17,13 @@ export const at = (value: unknown): string | null => (typeof value === "string" 
 
 export function TriggerState({trigger}: {trigger: TriggerInfo}) {
   if (trigger.enabled === false) return <span class="state">off</span>;
-  return trigger["error"] ? <span class="state bad" title={String(trigger["error"])}>failing</span> : <span class="state good">on</span>;
+  return trigger["error"] ? (
+    <span class="state bad" title={String(trigger["error"])}>
+      failing
+    </span>
+  ) : (
+    <span class="state good">on</span>
+  );
 }
 
 export default function Triggers({query}: PageProps) {
@@ -25,27 +31,51 @@ export default function Triggers({query}: PageProps) {
   const close = (): void => navigate("/processing/triggers", {replace: true});
   return (
     <div class="page">
-      <ActingHead title="Triggers" about="What starts a notebook, a recipe or an action by itself: a call, the clock, an object, a message, a run, drift.">
-        {may("actions:write") && <a class="button primary" href="/processing/triggers?new">New trigger</a>}
+      <ActingHead
+        title="Triggers"
+        about="What starts a notebook, a recipe or an action by itself: a call, the clock, an object, a message, a run, drift.">
+        {may("actions:write") && (
+          <a class="button primary" href="/processing/triggers?new">
+            New trigger
+          </a>
+        )}
       </ActingHead>
       <Shown resource={list} what="Reading the triggers">
-        {({items}) => (items.length === 0
-          ? <Empty title="No triggers yet">Every morning a report, a recipe for each file that arrives, a retraining when a model drifts: each is a trigger.</Empty>
-          : (
+        {({items}) =>
+          items.length === 0 ? (
+            <Empty title="No triggers yet">
+              Every morning a report, a recipe for each file that arrives, a retraining when a model drifts: each is a trigger.
+            </Empty>
+          ) : (
             <Table label="Triggers" head={["Name", "Fired by", "Starts", "State", "Last", "Next", ""]}>
               {items.map((one) => (
                 <tr key={one.name}>
-                  <th scope="row"><a href={triggerHref(one.name)}>{one.name}</a></th>
-                  <td>{whenWords(one.when)}</td><td>{thenWords(one.then)}</td><td><TriggerState trigger={one} /></td>
-                  <td class="soft"><Since at={at(one["last_fired"])} /></td><td class="soft"><Since at={at(one["next_at"])} /></td>
+                  <th scope="row">
+                    <a href={triggerHref(one.name)}>{one.name}</a>
+                  </th>
+                  <td>{whenWords(one.when)}</td>
+                  <td>{thenWords(one.then)}</td>
+                  <td>
+                    <TriggerState trigger={one} />
+                  </td>
+                  <td class="soft">
+                    <Since at={at(one["last_fired"])} />
+                  </td>
+                  <td class="soft">
+                    <Since at={at(one["next_at"])} />
+                  </td>
                   <td>{may("actions:write") && <FireButton name={one.name} />}</td>
                 </tr>
               ))}
             </Table>
-          ))}
+          )
+        }
       </Shown>
-      {query.has("new") && <Dialog title="New trigger" close={close}><TriggerForm initial={{when: {kind: query.get("new") || "api"}}} name={null} close={close}
-        done={(name) => navigate(triggerHref(name))} /></Dialog>}
+      {query.has("new") && (
+        <Dialog title="New trigger" close={close}>
+          <TriggerForm initial={{when: {kind: query.get("new") || "api"}}} name={null} close={close} done={(name) => navigate(triggerHref(name))} />
+        </Dialog>
+      )}
     </div>
   );
 }

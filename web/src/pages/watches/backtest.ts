@@ -3,8 +3,22 @@ import {useEffect, useRef, useState} from "preact/hooks";
 import type {Backtest, WatchDefinition} from "../../api/acting";
 import {api, Problem} from "../../api/client";
 
-export interface Question { watch?: string; definition?: Partial<WatchDefinition>; from?: string; to?: string; last?: string; key?: string | null; scores?: boolean }
-export interface Answered { question: string | null; answer: Backtest | null; problem: Problem | null; isAsking: boolean }
+export interface Question {
+  watch?: string;
+  definition?: Partial<WatchDefinition>;
+  from?: string;
+  to?: string;
+  last?: string;
+  key?: string | null;
+  scores?: boolean;
+  model_version?: number;
+}
+export interface Answered {
+  question: string | null;
+  answer: Backtest | null;
+  problem: Problem | null;
+  isAsking: boolean;
+}
 
 const CALM_MS = 250;
 const KEPT = 12;
@@ -27,15 +41,21 @@ export function useBacktest(question: Question | null): Answered {
     }
     const stop = new AbortController();
     set((old) => ({...old, isAsking: true}));
-    const timer = setTimeout(() => {
-      api<Backtest>("/v1/backtests", {method: "POST", body: JSON.parse(text), signal: stop.signal}).then((answer) => {
-        known.set(text, answer);
-        if (known.size > KEPT) known.delete(known.keys().next().value as string);
-        set({question: text, answer, problem: null, isAsking: false});
-      }, (error: unknown) => {
-        if (!stop.signal.aborted) set({question: text, answer: null, problem: error instanceof Problem ? error : null, isAsking: false});
-      });
-    }, first.current ? 0 : CALM_MS);
+    const timer = setTimeout(
+      () => {
+        api<Backtest>("/v1/backtests", {method: "POST", body: JSON.parse(text), signal: stop.signal}).then(
+          (answer) => {
+            known.set(text, answer);
+            if (known.size > KEPT) known.delete(known.keys().next().value as string);
+            set({question: text, answer, problem: null, isAsking: false});
+          },
+          (error: unknown) => {
+            if (!stop.signal.aborted) set({question: text, answer: null, problem: error instanceof Problem ? error : null, isAsking: false});
+          },
+        );
+      },
+      first.current ? 0 : CALM_MS,
+    );
     first.current = false;
     return () => {
       clearTimeout(timer);

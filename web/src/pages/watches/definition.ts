@@ -1,28 +1,22 @@
-/** A watch's definition: what of the server's answer is one, what a newcomer gets, how levels are read and changed. Pure. */
-import {type Bound, type Json, type Level, type Levels, LEVELS, type WatchDefinition, type WatchInfo} from "../../api/acting";
+/** A watch's definition: what a newcomer gets, how levels are read and changed. Pure. */
+import {type Bound, type Json, type Level, type Levels, LEVELS} from "../../api/acting";
 import type {Document} from "../../form";
 import type {LevelLine} from "../../charts/judged";
 
-const FIELDS = ["stream", "every", "slide", "by", "values", "detector", "levels", "hold", "clear", "warm_up", "nodata", "settle", "verify", "cooldown",
-  "resolve_after", "flapping", "learn_in_episode", "group", "keys_max", "enabled", "dry_run", "actions", "from", "description"];
-
-export function definitionOf(watch: WatchInfo): WatchDefinition {
-  return Object.fromEntries(Object.entries(watch).filter(([name, value]) => FIELDS.includes(name) && value !== null)) as unknown as WatchDefinition;
-}
-
 /** How often normal behaviour may look like this, by level. */
-export const TEMPERS: {name: string; text: string; enter: [info: number, warning: number, critical: number]}[] = [
-  {name: "calm", text: "calm: once in 10,000 windows", enter: [0.999, 0.9999, 0.99999]},
-  {name: "normal", text: "normal: once in 1,000 windows", enter: [0.99, 0.999, 0.9999]},
-  {name: "eager", text: "eager: once in 100 windows", enter: [0.95, 0.99, 0.999]},
+export const TEMPERS: {name: string; text: string; enter: {warning: number; critical: number}}[] = [
+  {name: "calm", text: "calm: once in 10,000 windows", enter: {warning: 0.9999, critical: 0.99999}},
+  {name: "normal", text: "normal: once in 1,000 windows", enter: {warning: 0.999, critical: 0.9999}},
+  {name: "eager", text: "eager: once in 100 windows", enter: {warning: 0.99, critical: 0.999}},
 ];
 
 /** A level is left where a tenth of the rarity is: 0.999 is entered, 0.99 left. */
 export const leaveOf = (enter: number): number => Number(Math.max(0, 1 - (1 - enter) * 10).toFixed(6));
 
 export function levelsOf(temper: string): Levels {
-  const enter = (TEMPERS.find((one) => one.name === temper) ?? TEMPERS[1]!).enter;
-  return {on: "score", ...Object.fromEntries(LEVELS.map((level, at) => [level, {enter: enter[at] ?? 0.999, leave: leaveOf(enter[at] ?? 0.999)}]))};
+  const {enter} = TEMPERS.find((one) => one.name === temper) ?? TEMPERS[1]!;
+  const bound = (at: number): Bound => ({enter: at, leave: leaveOf(at)});
+  return {on: "score", warning: bound(enter.warning), critical: bound(enter.critical)};
 }
 
 /** What nobody need think about. */

@@ -1,9 +1,14 @@
-/** Decisions of one key as stretches of levels: from opened to resolved. Pure. */
+/** Decisions as stretches of levels, from opened to resolved, by the starts of their windows as scores have them. Pure. */
 import type {WouldBe} from "../../api/acting";
 
-export interface Stretch { from_ms: number; to_ms: number | null; level: string; isOpen: boolean }
+export interface Stretch {
+  from_ms: number;
+  to_ms: number | null;
+  level: string;
+  isOpen: boolean;
+}
 
-const when = (decision: WouldBe): number => Date.parse(decision.window?.end ?? decision.decided_at ?? "");
+const when = (decision: WouldBe): number => Date.parse(decision.window?.start ?? decision.decided_at ?? "");
 
 /** By key, so that the stretches of several do not run into each other. */
 export function stretches(decisions: WouldBe[]): Stretch[] {
@@ -11,7 +16,9 @@ export function stretches(decisions: WouldBe[]): Stretch[] {
   const open = new Map<string, Stretch>();
   const sorted = decisions.filter((one) => one.event && !Number.isNaN(when(one))).toSorted((a, b) => when(a) - when(b));
   for (const one of sorted) {
-    const key = one.key ?? "", at = when(one), now = open.get(key);
+    const key = one.key ?? "";
+    const at = when(one);
+    const now = open.get(key);
     if (!["opened", "raised", "lowered", "resolved"].includes(one.event ?? "")) continue;
     if (now) {
       if (one.event === "opened" && at === now.from_ms) continue; // another action of the same step

@@ -13,32 +13,72 @@ const NUMERIC = ["int", "float", "bool"];
 
 const TIMES: Spec[] = [
   {at: "/slide", label: "A window begins every", placeholder: "as long as a window is", hint: "absent: windows stand beside each other"},
-  {at: "/warm_up", label: "First learn for", placeholder: "0s"}, {at: "/settle", label: "After an action, look away for", placeholder: "0s"},
-  {at: "/verify", label: "An action must have helped within", placeholder: "not checked"}, {at: "/cooldown", label: "Quiet after an episode for", placeholder: "0s"},
+  {at: "/warm_up", label: "First learn for", placeholder: "0s"},
+  {at: "/settle", label: "After an action, look away for", placeholder: "0s"},
+  {at: "/verify", label: "An action must have helped within", placeholder: "not checked"},
+  {at: "/cooldown", label: "Quiet after an episode for", placeholder: "0s"},
   {at: "/resolve_after", label: "An episode ends by itself after", placeholder: "never"},
   {at: "/nodata/after", label: "No message for", placeholder: "is not minded", hint: "then the key has no data"},
-  {at: "/nodata/then", label: "Then it", as: "select", options: [["", "–"], ["keep", "stays as it was"], ["ok", "counts as fine"], ["fire", "fires"]]},
+  {
+    at: "/nodata/then",
+    label: "Then it",
+    as: "select",
+    options: [
+      ["", "–"],
+      ["keep", "stays as it was"],
+      ["ok", "counts as fine"],
+      ["fire", "fires"],
+    ],
+  },
 ];
 const LIMITS: Spec[] = [
-  {at: "/clear", label: "Left after windows below", as: "number", placeholder: "1"}, {at: "/keys_max", label: "Most keys", as: "number", placeholder: "10000"},
-  {at: "/group", label: "What fires together", as: "select", options: [["", "as it comes"], ["window", "is one decision a window"], ["none", "is a decision each"]]},
-  {at: "/from", label: "Begin", as: "select", options: [["", "with what comes now"], ["earliest", "with the oldest message"]],
-    hint: "from the oldest it learns at once, and decides about the past as well"},
+  {at: "/clear", label: "Left after windows below", as: "number", placeholder: "1"},
+  {at: "/keys_max", label: "Most keys", as: "number", placeholder: "10000"},
+  {
+    at: "/group",
+    label: "What fires together",
+    as: "select",
+    options: [
+      ["", "as it comes"],
+      ["window", "is one decision a window"],
+      ["none", "is a decision each"],
+    ],
+  },
+  {
+    at: "/from",
+    label: "Begin",
+    as: "select",
+    options: [
+      ["", "with what comes now"],
+      ["earliest", "with the oldest message"],
+    ],
+    hint: "from the oldest it learns at once, and decides about the past as well",
+  },
+  {at: "/learn", label: "First learns from the last", placeholder: "7d", hint: "of what is in the stream already"},
   {at: "/description", label: "What it is for", wide: true},
 ];
 
-interface Value { value: string; text: string }
+interface Value {
+  value: string;
+  text: string;
+}
 function valuesOf(fields: SchemaField[]): Value[] {
   const numbers = fields.filter((one) => NUMERIC.includes(one.kind));
-  return [...numbers.map((one) => ({value: `avg(${one.name})`, text: `the mean of ${one.name}`})), {value: "count()", text: "how many messages come"},
-    ...numbers.map((one) => ({value: `max(${one.name})`, text: `the greatest ${one.name}`}))];
+  return [
+    ...numbers.map((one) => ({value: `avg(${one.name})`, text: `the mean of ${one.name}`})),
+    {value: "count()", text: "how many messages come"},
+    ...numbers.map((one) => ({value: `max(${one.name})`, text: `the greatest ${one.name}`})),
+  ];
 }
 
 /** What the detector itself can be told. */
 function DetectorFields({kinds, kind}: {kinds: DetectorKind[]; kind: string}) {
   const found = kinds.find((one) => one.name === kind);
   const specs: Spec[] = (found?.parameters ?? []).map(({name, type, default: otherwise, help}) => ({
-    at: `/detector/parameters/${name}`, label: name.replace(/_/g, " "), hint: help, placeholder: otherwise === null ? "" : String(otherwise),
+    at: `/detector/parameters/${name}`,
+    label: name.replace(/_/g, " "),
+    hint: help,
+    placeholder: otherwise === null ? "" : String(otherwise),
     as: /int|number|float/.test(type) ? "number" : /bool/.test(type) ? "check" : /list|array|object|json/.test(type) ? "json" : "text",
   }));
   return (
@@ -54,11 +94,21 @@ function Watched({values, document, change}: {values: Value[]; document: Documen
   const now = document["values"] as string[] | undefined;
   const isOther = (now?.length ?? 0) > 1 || (now?.[0] !== undefined && !values.some((one) => one.value === now[0]));
   return (
-    <label class="field">What is watched
-      <select value={isOther ? now!.join(", ") : now?.[0] ?? ""} required onChange={(event) => change({...document, values: [event.currentTarget.value]})}>
-        <option value="" disabled>choose</option>
+    <label class="field">
+      What is watched
+      <select
+        value={isOther ? now!.join(", ") : (now?.[0] ?? "")}
+        required
+        onChange={(event) => change({...document, values: [event.currentTarget.value]})}>
+        <option value="" disabled>
+          choose
+        </option>
         {isOther && <option value={now!.join(", ")}>{now!.join(", ")}</option>}
-        {values.map((one) => <option key={one.value} value={one.value}>{one.text}</option>)}
+        {values.map((one) => (
+          <option key={one.value} value={one.value}>
+            {one.text}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -68,8 +118,20 @@ function temperOf(document: Document): string {
   return TEMPERS.find(({name}) => JSON.stringify(levelsOf(name)) === JSON.stringify(document["levels"]))?.name ?? "";
 }
 
-export function WatchForm({document, change, store, submit, isNew, more}: {
-  document: Document; change: (document: Document) => void; store: (document: Document) => Promise<void>; submit: string; isNew: boolean; more?: preact.ComponentChildren;
+export function WatchForm({
+  document,
+  change,
+  store,
+  submit,
+  isNew,
+  more,
+}: {
+  document: Document;
+  change: (document: Document) => void;
+  store: (document: Document) => Promise<void>;
+  submit: string;
+  isNew: boolean;
+  more?: preact.ComponentChildren;
 }) {
   const streams = useResource<List<{name: string}>>("/v1/streams?limit=1000").data?.items.map((one) => one.name) ?? [];
   const actions = useResource<List<{name: string}>>("/v1/actions").data?.items.map((one) => one.name) ?? [];
@@ -82,7 +144,8 @@ export function WatchForm({document, change, store, submit, isNew, more}: {
   const kind = String(get(document, "/detector/kind") ?? "combination");
   const [isNamed, named] = useState(!isNew);
   const alter = (next: Document): void => {
-    const was = document["name"], is = next["name"];
+    const was = document["name"];
+    const is = next["name"];
     if (was !== is) named(true);
     change(isNew && !isNamed && was === is ? {...next, name: nameFor(next)} : next);
   };
@@ -93,10 +156,17 @@ export function WatchForm({document, change, store, submit, isNew, more}: {
           <SelectAt at="/stream" label="Stream" required options={[["", "choose"], ...streams.map((one) => [one, one] as [string, string])]} />
           {stream || document["values"] ? <Watched values={values} document={document} change={alter} /> : null}
           {(stream || document["by"]) && <SelectBy document={document} change={alter} texts={texts} />}
-          <label class="field">How sensitive
-            <select value={temperOf(document)} onChange={(event) => event.currentTarget.value && alter({...document, levels: levelsOf(event.currentTarget.value) as Json})}>
+          <label class="field">
+            How sensitive
+            <select
+              value={temperOf(document)}
+              onChange={(event) => event.currentTarget.value && alter({...document, levels: levelsOf(event.currentTarget.value) as Json})}>
               {temperOf(document) === "" && <option value="">with levels of its own</option>}
-              {TEMPERS.map((one) => <option key={one.name} value={one.name}>{one.text}</option>)}
+              {TEMPERS.map((one) => (
+                <option key={one.name} value={one.name}>
+                  {one.text}
+                </option>
+              ))}
             </select>
           </label>
           <TextAt at="/every" label="In windows of" required placeholder="10s" hint="like 10s, 5m, 1h" />
@@ -104,22 +174,41 @@ export function WatchForm({document, change, store, submit, isNew, more}: {
         </div>
         <ActionsField document={document} change={alter} actions={actions} />
       </section>
-      <details class="card pad"><summary>How it judges: detector, levels, hold</summary>
+      <details class="card pad">
+        <summary>How it judges: detector, levels, hold</summary>
         <div class="inner section">
           <div class="fields">
             <SelectAt at="/detector/kind" label="Detector" options={kinds.length > 0 ? kinds.map((one) => [one.name, one.name]) : [[kind, kind]]} />
-            <SelectAt at="/detector/model" label="Begins with the model" options={[["", "what it learns itself"], ...models.map((one) => [one, one] as [string, string])]} />
-            <ListAt at="/values" label="Values (several make dimensions)" key={JSON.stringify(document["values"]) === JSON.stringify([values[0]?.value]) ? "one" : "own"} placeholder="avg(lat), count()" />
+            <SelectAt
+              at="/detector/model"
+              label="Begins with the model"
+              options={[["", "what it learns itself"], ...models.map((one) => [one, one] as [string, string])]}
+            />
+            <ListAt
+              at="/values"
+              label="Values (several make dimensions)"
+              key={JSON.stringify(document["values"]) === JSON.stringify([values[0]?.value]) ? "one" : "own"}
+              placeholder="avg(lat), count()"
+            />
           </div>
           <DetectorFields kinds={kinds} kind={kind} />
           <LevelsField document={document} change={alter} />
-          <div class="fields"><NumberAt at="/hold" label="Entered after windows" step="1" hint="so many in a row" /></div>
+          <div class="fields">
+            <NumberAt at="/hold" label="Entered after windows" step="1" hint="so many in a row" />
+          </div>
         </div>
       </details>
-      <details class="card pad"><summary>When and how often: warm-up, cooldown, no data, limits</summary>
-        <div class="inner section"><FieldsOf specs={TIMES} /><FieldsOf specs={LIMITS} />
-          <div class="form-checks"><CheckAt at="/enabled" label="Enabled" otherwise /><CheckAt at="/dry_run" label="Dry run: decide, but do nothing" />
-            <CheckAt at="/learn_in_episode" label="Learn while it fires" /></div></div>
+      <details class="card pad">
+        <summary>When and how often: warm-up, cooldown, no data, limits</summary>
+        <div class="inner section">
+          <FieldsOf specs={TIMES} />
+          <FieldsOf specs={LIMITS} />
+          <div class="form-checks">
+            <CheckAt at="/enabled" label="Enabled" otherwise />
+            <CheckAt at="/dry_run" label="Dry run: decide, but do nothing" />
+            <CheckAt at="/learn_in_episode" label="Learn while it fires" />
+          </div>
+        </div>
       </details>
     </DocumentForm>
   );
@@ -130,9 +219,17 @@ function SelectBy({document, change, texts}: {document: Document; change: (docum
   const now = by.join(", ");
   const offered = now === "" || texts.includes(now) ? texts : [now, ...texts];
   return (
-    <label class="field">For each
-      <select value={now} onChange={(event) => change(set(document, "/by", event.currentTarget.value ? event.currentTarget.value.split(", ") : undefined))}>
-        <option value="">all together</option>{offered.map((one) => <option key={one} value={one}>{one}</option>)}
+    <label class="field">
+      For each
+      <select
+        value={now}
+        onChange={(event) => change(set(document, "/by", event.currentTarget.value ? event.currentTarget.value.split(", ") : undefined))}>
+        <option value="">all together</option>
+        {offered.map((one) => (
+          <option key={one} value={one}>
+            {one}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -142,6 +239,9 @@ function SelectBy({document, change, texts}: {document: Document; change: (docum
 export function nameFor(document: Document): string {
   const value = (document["values"] as string[] | undefined)?.[0] ?? "";
   const field = /\(([^)]*)\)/.exec(value)?.[1] || (value.startsWith("count") ? "count" : "");
-  return [String(document["stream"] ?? "").replace(/\//g, "-"), field].filter(Boolean).join("-").replace(/[^\w.-]+/g, "-").slice(0, 100);
+  return [String(document["stream"] ?? "").replace(/\//g, "-"), field]
+    .filter(Boolean)
+    .join("-")
+    .replace(/[^\w.-]+/g, "-")
+    .slice(0, 100);
 }
-

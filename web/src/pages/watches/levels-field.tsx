@@ -11,10 +11,14 @@ export function LevelsField({document, change}: {document: Document; change: (do
     <fieldset>
       <legend>Levels</legend>
       <div class="form-checks">
-        <label class="check"><input type="radio" checked={!isValue} onChange={() => change({...document, levels: levelsOf("normal") as Json})} />
-          of the score: how rarely this is seen</label>
-        <label class="check"><input type="radio" checked={isValue} onChange={() => change({...document,
-          levels: {on: "value", critical: {enter: 100, leave: 100}}})} />of the value itself</label>
+        <label class="check">
+          <input type="radio" checked={!isValue} onChange={() => change({...document, levels: levelsOf("normal") as Json})} />
+          of the score: how rarely this is seen
+        </label>
+        <label class="check">
+          <input type="radio" checked={isValue} onChange={() => change({...document, levels: {on: "value", critical: {enter: 100, leave: 100}}})} />
+          of the value itself
+        </label>
       </div>
       <Thresholds levels={levels} isChangeable change={(next) => change({...document, levels: next as Json})} />
     </fieldset>

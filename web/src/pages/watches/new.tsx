@@ -30,11 +30,23 @@ function Preview({document}: {document: Document}) {
   const question: Question | null = isAskable(document) ? {definition: definition as Partial<WatchDefinition>, last: PAST, scores: !isKeyed} : null;
   const {answer, problem, isAsking} = useBacktest(question);
   const data = useMemo(() => (answer?.scores ? judged(answer.scores) : null), [answer]);
-  const look: JudgedLook | null = useMemo(() => (data && data.x.length > 1 ? {
-    levels: linesOf(definition["levels"] as unknown as WatchDefinition["levels"]), on: (definition["levels"] as {on?: "score" | "value"}).on ?? "score", selection: null,
-    range: [(data.x[0] ?? 0) * 1000, (data.x.at(-1) ?? 0) * 1000],
-    marks: alarms(answer?.decisions ?? []).map((one) => ({at_ms: Date.parse(one.window?.end ?? ""), level: one.level ?? "", kind: "plain" as const})),
-  } : null), [data]);
+  const look: JudgedLook | null = useMemo(
+    () =>
+      data && data.x.length > 1
+        ? {
+            levels: linesOf(definition["levels"] as unknown as WatchDefinition["levels"]),
+            on: (definition["levels"] as {on?: "score" | "value"}).on ?? "score",
+            selection: null,
+            range: [(data.x[0] ?? 0) * 1000, (data.x.at(-1) ?? 0) * 1000],
+            marks: alarms(answer?.decisions ?? []).map((one) => ({
+              at_ms: Date.parse(one.window?.start ?? ""),
+              level: one.level ?? "",
+              kind: "plain" as const,
+            })),
+          }
+        : null,
+    [data],
+  );
   if (!question) return null;
   return (
     <section class="card pad section" aria-label="What it would have done" aria-busy={isAsking}>
@@ -42,7 +54,7 @@ function Preview({document}: {document: Document}) {
       {problem && <ProblemBox problem={problem} />}
       {!answer && !problem && <Loading what="Back-testing" />}
       {data && look && <JudgedChart label="What it would have seen" data={data} look={look} select={() => undefined} move={null} />}
-      {answer && <Would answer={answer} difference={null} />}
+      {answer && <Would answer={answer} decisions={answer.decisions} difference={null} />}
     </section>
   );
 }
@@ -61,8 +73,11 @@ export default function NewWatch({query}: PageProps) {
   };
   return (
     <div class="page">
-      <div class="head"><Crumbs href="/processing" name="Watches" /><h1>New watch</h1>
-        <p class="soft">It learns what is normal, window by window, and says when something is not.</p></div>
+      <div class="head">
+        <Crumbs href="/processing" name="Watches" />
+        <h1>New watch</h1>
+        <p class="soft">It learns what is normal, window by window, and says when something is not.</p>
+      </div>
       <WatchForm document={document} change={change} store={store} submit="Make the watch" isNew />
       <Preview document={document} />
     </div>

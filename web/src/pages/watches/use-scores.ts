@@ -5,7 +5,11 @@ import type {Judged} from "../../charts/judged";
 import {type Resource, useResource} from "../../resource";
 import {watchPath} from "../processing/words";
 
-export interface Range { last: string | null; from: string | null; to: string | null }
+export interface Range {
+  last: string | null;
+  from: string | null;
+  to: string | null;
+}
 
 const DECISIONS_MAX = 1000;
 
@@ -32,5 +36,12 @@ export function useDecisions(name: string, key: string | null, range: [number, n
 }
 
 export function judged(scores: Scores): Judged {
-  return {x: scores.times.map((at) => at / 1e6), values: scores.values, expected: scores.expected, low: scores.low, high: scores.high, scores: scores.scores};
+  return {
+    x: scores.times.map((at) => at / 1e6),
+    values: scores.values,
+    expected: scores.expected,
+    low: scores.low,
+    high: scores.high,
+    scores: scores.scores,
+  };
 }
