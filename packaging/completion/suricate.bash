@@ -13,7 +13,7 @@ _suricate() {
     recipe) names=" ls show run export add rm index" ;;
     stream) names=" create ls show rm pause resume verify" ;;
     consumer) names=" ls show seek rm" ;;
-    watch) names=" put ls show rm keys scores backtest tail" ;;
+    watch) names=" put set ls show rm keys scores backtest tail" ;;
     detector) names=" ls score" ;;
     model) names=" ls show save get promote rollback retire promotion compare score rm" ;;
     trigger) names=" put ls show rm fire firings url" ;;
@@ -60,6 +60,7 @@ _suricate() {
     "replay") options=" --as --speed --rate --time --now --key --idle --per-row --version" ;;
     "sql") options=" --last --from --to --object --format" ;;
     "watch put") options=" --stream --every --slide --by --value --detector --parameter -p --model --on --info --warning --critical --hold --clear --warm-up --cooldown --start --action --dry-run --description" ;;
+    "watch set") options=" --stream --every --slide --by --value --detector --parameter -p --model --on --info --warning --critical --hold --clear --warm-up --cooldown --start --action --dry-run --description" ;;
     "watch keys") options=" --state --limit -n" ;;
     "watch scores") options=" --key --from --to --last" ;;
     "watch backtest") options=" --key --from --to --last --scores --new --stream --every --slide --by --value --detector --parameter -p --model --on --info --warning --critical --hold --clear --warm-up --cooldown --start --action --dry-run --description" ;;
@@ -67,6 +68,7 @@ _suricate() {
     "detector score") options=" --field --time --parameter -p" ;;
     "model save") options=" --format --kind --metric --stage" ;;
     "model get") options=" --version --output -o" ;;
+    "model promotion") options=" --none" ;;
     "model score") options=" --version --stream --from --to --last --field" ;;
     "trigger put") options=" --cron --zone --catch-up --prefix --tag --stream --where --after --drift-of --notebook --recipe --object --action --parameter -p --concurrency" ;;
     "trigger fire") options=" --parameter -p" ;;

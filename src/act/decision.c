@@ -5,6 +5,8 @@
 #include "aggregate/consumer.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "model.h"
+#include "outbox.h"
 
 const struct store_migration decision_migrations[] = {
     {"decision", 1,
@@ -29,6 +31,18 @@ const struct store_migration decision_migrations[] = {
      "ALTER TABLE decisions ADD COLUMN models TEXT;"
      "ALTER TABLE decisions ADD COLUMN code TEXT;"
      "CREATE INDEX decisions_by_watch ON decisions (tenant, watch, number) WHERE watch IS NOT NULL;"},
+    /* since_ms: from when its deadline counts; held: those that wait for a person's word. */
+    {"decision", 3,
+     "ALTER TABLE decisions ADD COLUMN guards TEXT;"
+     "ALTER TABLE outbox ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE outbox ADD COLUMN deferred INTEGER NOT NULL DEFAULT 0;"
+     "CREATE TABLE attempts (decision INTEGER NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL,"
+     "  status INTEGER, took_ms INTEGER NOT NULL, detail TEXT, PRIMARY KEY (decision, attempt)) STRICT, WITHOUT ROWID;"
+     "CREATE TABLE held (decision INTEGER PRIMARY KEY, tenant TEXT NOT NULL, action TEXT NOT NULL, due_ms INTEGER NOT NULL,"
+     "  sends_after INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX held_by_due ON held (due_ms);"
+     "CREATE TABLE action_switch (tenant TEXT PRIMARY KEY, is_stopped INTEGER NOT NULL, reason TEXT NOT NULL, changed_ms INTEGER NOT NULL,"
+     "  changed_by TEXT NOT NULL) STRICT, WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
 
@@ -85,11 +99,11 @@ bool decision_insert(struct sql *db, const struct decision *d, char ret_id[stati
         snprintf(id, sizeof id, "%s", d->id);
     else
         su_id(id);
-    if (!is_made(db, d, &was_made, err) || (!was_made && !insert_row(db, d, id, is_delivered, now, err)))
+    if (!is_made(db, d, &was_made, err)
+        || (!was_made && (!insert_row(db, d, id, is_delivered, now, err) || !model_decided(db, d->tenant, d->models, err))))
         return false;
     if (!was_made && is_delivered
-        && !sql_run(db, err, "INSERT INTO outbox (tenant, action, decision, due_ms) VALUES (?1, ?2, ?3, ?4)", sql_text(d->tenant),
-                    sql_text(d->action ? d->action : ""), sql_int(sql_last_id(db)), sql_int(now)))
+        && !outbox_add(db, d->tenant, d->action ? d->action : "", sql_last_id(db), err))
         return false;
     memcpy(ret_id, id, sizeof id);
     if (ret_is_new)
@@ -146,17 +160,34 @@ static json_t *row_json(struct sql_row *row)
     return decision;
 }
 
-bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err)
+static bool find_one(struct sql *db, const char *tenant, const char *id, json_t **ret, int64_t *ret_number, struct su_err *err)
 {
-    STORE_READ(store, db);
     SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " DECISION_COLUMNS " FROM decisions WHERE tenant = ?1 AND id = ?2",
                                                  sql_text(tenant), sql_text(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
     if (next == SQL_DONE)
         return su_fail(err, SU_NOT_FOUND, "there is no decision %.40s", id);
-    if (next == SQL_ROW)
-        *ret = row_json(row);
-    return next == SQL_ROW;
+    if (next == SQL_ERROR)
+        return false;
+    *ret_number = sql_col_int(row, 0);
+    *ret = row_json(row);
+    return true;
+}
+
+bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *decision = NULL;
+    json_t *log, *waiting;
+    int64_t number = 0;
+    STORE_READ(store, db);
+    if (!find_one(db, tenant, id, &decision, &number, err) || !outbox_log(db, number, &log, err))
+        return false;
+    json_object_set_new(decision, "log", log);
+    if (!outbox_waiting(db, tenant, su_json_string(decision, "action", ""), number, &waiting, err))
+        return false;
+    json_object_set_new(decision, "waiting", waiting);
+    *ret = su_take(decision);
+    return true;
 }
 
 static bool check_list(const struct decision_list *list, int64_t *ret_before, struct su_err *err)
@@ -207,27 +238,13 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
     return true;
 }
 
-/* --- the outbox --------------------------------------------------------------------- */
-
-void outbox_head_done(struct outbox_head *head)
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
 {
-    free(head->tenant);
-    free(head->action);
-    *head = (struct outbox_head){0};
-}
-
-bool outbox_next(struct sql *db, const char *tenant, const char *action, struct outbox_head *ret, struct su_err *err)
-{
-    SQL_AUTO_END struct sql_row *row = sql_query(db, err,
-                                                 "SELECT tenant, action, decision, due_ms FROM outbox WHERE (tenant, action) > (?1, ?2)"
-                                                 " ORDER BY tenant, action, decision LIMIT 1",
-                                                 sql_text(tenant), sql_text(action));
-    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
-    if (next == SQL_ERROR)
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err, "SELECT 1 FROM decisions WHERE tenant = ?1 AND id = ?2 AND state IN ('pending', 'held')",
+                     sql_text(tenant), sql_text(id)))
         return false;
-    *ret = (struct outbox_head){0};
-    if (next == SQL_ROW)
-        *ret = (struct outbox_head){su_strdup(sql_col_text(row, 0)), su_strdup(sql_col_text(row, 1)), sql_col_int(row, 2), sql_col_int(row, 3)};
+    *ret = found != 0;
     return true;
 }
 
@@ -243,29 +260,4 @@ bool decision_load(struct sql *db, int64_t number, json_t **ret, int64_t *ret_de
     *ret_attempts = sql_col_int(row, 4);
     *ret = row_json(row);
     return true;
-}
-
-bool outbox_settle(struct sql *db, const struct outbox_result *r, struct su_err *err)
-{
-    bool is_over = r->error == NULL || r->is_final;
-    const char *state = r->error == NULL ? "sent" : r->is_final ? "failed" : "pending";
-    if (!sql_run(db, err,
-                 "UPDATE decisions SET attempts = attempts + 1, state = ?2, last_error = ?3, settled_ms = ?4"
-                 " WHERE number = ?1 AND state = 'pending'",
-                 sql_int(r->number), sql_text(state), sql_text(r->error), is_over ? sql_int(su_now_ms()) : sql_null()))
-        return false;
-    if (is_over)
-        return sql_run(db, err, "DELETE FROM outbox WHERE tenant = ?1 AND action = ?2 AND decision = ?3", sql_text(r->tenant),
-                       sql_text(r->action), sql_int(r->number));
-    return sql_run(db, err, "UPDATE outbox SET due_ms = ?4 WHERE tenant = ?1 AND action = ?2 AND decision = ?3", sql_text(r->tenant),
-                   sql_text(r->action), sql_int(r->number), sql_int(r->due_ms));
-}
-
-bool decision_abandon(struct sql *db, const char *tenant, const char *action, const char *why, struct su_err *err)
-{
-    return sql_run(db, err,
-                   "UPDATE decisions SET state = 'failed', last_error = ?3, settled_ms = ?4 WHERE number IN"
-                   " (SELECT decision FROM outbox WHERE tenant = ?1 AND action = ?2)",
-                   sql_text(tenant), sql_text(action), sql_text(why), sql_int(su_now_ms()))
-        && sql_run(db, err, "DELETE FROM outbox WHERE tenant = ?1 AND action = ?2", sql_text(tenant), sql_text(action));
 }

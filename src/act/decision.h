@@ -43,6 +43,9 @@ bool decision_insert(struct sql *db, const struct decision *decision, char ret_i
 /* Pure: the id that follows from these texts in this order (SHA-256, in the letters of su_id). */
 void decision_id(const char *const *parts, size_t count, char ret[static SU_ID_SIZE]);
 
+/* Through db: is it still to be delivered (it waits for its turn, a person or a receiver)?  False for one that is not there. */
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);
+
 struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
     const char *id;                 /* how it begins */
@@ -51,6 +54,7 @@ struct decision_list {
 };
 /* Newest first; *ret_next NULL at the end (caller frees). */
 bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err);
+/* With "log", every attempt to deliver it, and "waiting" {"due_at","deferred"} or null (outbox.h). */
 bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err);
 
 /* What a tenant's decisions of the last day come to. */
@@ -62,17 +66,5 @@ struct decision_totals {
 };
 bool decision_totals(struct store *store, const char *tenant, struct decision_totals *ret, struct su_err *err);
 
-/* --- the outbox: for delivery.c ------------------------------------------------ */
-
-/* The oldest waiting decision of the next action after (tenant, action) in order ("" and "": the first); number 0: there is none.
- * Texts are the caller's. */
-struct outbox_head { char *tenant, *action; int64_t number, due_ms; };
-bool outbox_next(struct sql *db, const char *tenant, const char *action, struct outbox_head *ret, struct su_err *err);
-void outbox_head_done(struct outbox_head *head);
-/* The decision of that number as decision_get gives it, and when it was decided. */
+/* The decision of that number, for its delivery: without "log", and when it was decided.  *ret_attempts so far. */
 bool decision_load(struct sql *db, int64_t number, json_t **ret, int64_t *ret_decided_ms, int64_t *ret_attempts, struct su_err *err);
-/* What came of one try; error NULL: it was delivered.  Inside a job. */
-struct outbox_result { const char *tenant, *action; int64_t number; const char *error; bool is_final; int64_t due_ms; };
-bool outbox_settle(struct sql *db, const struct outbox_result *result, struct su_err *err);
-/* Inside a job: what waits for this action fails for that reason. */
-bool decision_abandon(struct sql *db, const char *tenant, const char *action, const char *why, struct su_err *err);

@@ -1,61 +1,38 @@
-/* Delivery: see delivery.h.  Layer act; the layer's only user of libcurl. */
+/* Delivery: see delivery.h.  Layer act; the thread "delivery" and its workers. */
 #include "delivery.h"
-#include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "action.h"
-#include "aggregate/address.h"
+#include "aggregate/amqp_link.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "base/thread.h"
-#include "decision.h"
-#include "signature.h"
-#include "store/secret.h"
+#include "delivery_job.h"
 
 enum {
-    PARALLEL_MAX = 64,
-    CONNECT_MS = 5000,
+    PARALLEL = 16,
+    WORKERS = 4,
+    TESTS_MAX = 16,             /* asked for or not yet told */
     PAUSE_MAX_MS = 10 * 60 * 1000,
-    RETRY_AFTER_MAX_S = 3600,
-    GIVE_UP_MS = 24 * 3600 * 1000,
     IDLE_MS = 60 * 1000,
     UNSETTLED_MS = 2000,        /* after a result that could not be written down */
-    ANSWER_MAX = 200,           /* bytes of an answer that go into the error */
 };
 
-struct request {
-    struct delivery *delivery;
-    CURL *curl;
-    struct curl_slist *headers;
-    char *tenant, *action, *id, *body;
-    int64_t number, decided_ms, attempts;
-    bool allow_private, was_private;
-    struct su_buf answer;
-    char *error;                /* what came of it; NULL: delivered */
-    bool is_final;
-    int64_t due_ms;
-};
+struct test { char *tenant, *action, *id; json_t *sample, *result; bool is_begun; };
 
 struct delivery {
-    struct store *store;
-    struct su_bus *bus;
-    struct actions *actions;
-    struct secrets *secrets;
-    struct delivery_options options;
-    CURLM *multi;
-    struct su_thread thread;
-    struct request *active[PARALLEL_MAX], *finished[PARALLEL_MAX];
+    struct action_services with;
+    struct transfers *transfers;
+    struct breakers *breakers;
+    struct su_thread thread, workers[WORKERS];
+    struct su_queue *work, *done;
+    struct job *active[PARALLEL + TESTS_MAX], *finished[PARALLEL + TESTS_MAX];
     uint32_t active_count, finished_count;
     struct su_bus_subscription *subscription;
-    struct su_lock lock;        /* of the thread's start */
-    atomic_bool is_closing;
+    struct su_lock lock;        /* of the thread's start, and of the tests */
+    struct test tests[TESTS_MAX];
+    atomic_bool is_closing, is_switched;
 };
-
-/* --- pure -------------------------------------------------------------------- */
 
 int64_t delivery_pause_ms(int64_t retry_ms, int64_t attempts, double random)
 {
@@ -67,8 +44,6 @@ int64_t delivery_pause_ms(int64_t retry_ms, int64_t attempts, double random)
     return (int64_t)((double)pause * (0.5 + 0.5 * random));
 }
 
-bool delivery_is_final(long status) { return status == 400 || status == 410 || status == 413 || status == 422; }
-
 static double random_fraction(void)
 {
     uint32_t value;
@@ -76,242 +51,121 @@ static double random_fraction(void)
     return (double)value / (double)UINT32_MAX;
 }
 
-/* --- one request ---------------------------------------------------------------- */
+/* --- what waits for a blocking library ----------------------------------------- */
 
-static void request_free(struct request *request)
+static void run_worker(void *arg)
 {
-    if (request == NULL)
+    struct delivery *delivery = arg;
+    for (struct job *job; (job = su_queue_get(delivery->work)) != NULL;) {
+        job_perform(job);
+        su_queue_put(delivery->done, job);
+        transfers_wake(delivery->transfers);
+    }
+}
+
+static void give_to_worker(struct delivery *delivery, struct job *job)
+{
+    for (uint32_t i = 0; i < WORKERS && !delivery->workers[i].is_running; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "deliver-%u", i + 1);
+        su_thread_start_with_stack(&delivery->workers[i], name, AMQP_STACK_BYTES, run_worker, delivery);
+    }
+    su_queue_put(delivery->work, job);      /* it has room for every job there may be */
+}
+
+/* --- begin and end -------------------------------------------------------------------- */
+
+static void finish(struct delivery *delivery, struct job *job)
+{
+    for (uint32_t i = 0; i < delivery->active_count; i++)
+        if (delivery->active[i] == job)
+            delivery->active[i] = delivery->active[--delivery->active_count];
+    job_end(job, delivery->breakers, random_fraction());
+    delivery->finished[delivery->finished_count++] = job;
+}
+
+static void begin(struct delivery *delivery, struct job *job)
+{
+    enum job_step step = job_begin(job, delivery->transfers, delivery->breakers);
+    if (step == JOB_OVER) {
+        finish(delivery, job);
         return;
-    curl_easy_cleanup(request->curl);
-    curl_slist_free_all(request->headers);
-    su_buf_done(&request->answer);
-    free(request->tenant);
-    free(request->action);
-    free(request->id);
-    free(request->body);
-    free(request->error);
-    free(request);
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct request *request = arg;
-    if (purpose != CURLSOCKTYPE_IPCXN || (!request->allow_private && !address_is_public(&address->addr))) {
-        request->was_private = true;
-        return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-/* The first bytes of an answer explain a refusal; the rest is read and dropped, up to what libcurl allows. */
-static size_t take_answer(char *data, size_t size, size_t count, void *arg)
-{
-    struct request *request = arg;
-    size_t len = size * count, room = ANSWER_MAX - request->answer.len;
-    su_buf_add(&request->answer, data, len < room ? len : room);
-    return len;
-}
-
-static void add_header(struct request *request, const char *name, const char *value)
-{
-    SU_AUTO_FREE char *line = su_format("%s: %s", name, value);
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
-    su_assert(longer != NULL);
-    request->headers = longer;
-}
-
-static bool add_signature(struct delivery *delivery, struct request *request, const char *secret_name, int64_t timestamp_s, struct su_err *err)
-{
-    SECRET_AUTO struct secret *secret = NULL;
-    char signature[SIGNATURE_SIZE];
-    if (secret_name == NULL)
-        return true;
-    if (delivery->secrets == NULL)
-        return su_fail(err, SU_UNAVAILABLE, "this server keeps no secrets");
-    if (!secret_get(delivery->secrets, request->tenant, secret_name, &secret, err)
-        || !signature_make(secret_reveal(secret), request->id, timestamp_s, su_str_of(request->body), signature, err))
-        return false;
-    add_header(request, "webhook-signature", signature);
-    return true;
-}
-
-static bool add_headers(struct delivery *delivery, struct request *request, const json_t *action, struct su_err *err)
-{
-    int64_t now_s = su_now_ms() / 1000;
-    char timestamp[24];
-    const char *name;
-    json_t *value;
-    snprintf(timestamp, sizeof timestamp, "%lld", (long long)now_s);
-    json_object_foreach (json_object_get(action, "headers"), name, value)
-        add_header(request, name, json_string_value(value));
-    add_header(request, "Content-Type", "application/json");
-    add_header(request, "Idempotency-Key", request->id);
-    add_header(request, "webhook-id", request->id);
-    add_header(request, "webhook-timestamp", timestamp);
-    add_header(request, "Expect", "");
-    return add_signature(delivery, request, su_json_string(action, "secret", NULL), now_s, err);
-}
-
-static void set_options(struct request *request, const char *url)
-{
-    CURL *curl = request->curl;
-    const struct delivery_options *options = &request->delivery->options;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");              /* whatever the environment says */
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
-    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);      /* each connection's address is checked */
-    curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, request);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(curl, CURLOPT_PRIVATE, request);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "suricate/" SURICATE_VERSION);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, request->headers);
-    curl_easy_setopt(curl, CURLOPT_POST, 1L);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(request->body));
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-}
-
-static char *body_of(json_t *decision)
-{
-    static const char *const inner[] = {"state", "attempts", "last_error", "settled_at", "idempotency_key"};
-    for (size_t i = 0; i < SU_COUNT(inner); i++)
-        json_object_del(decision, inner[i]);
-    SU_AUTO_JSON json_t *body = json_pack("{s:s, s:O, s:O}", "type", "decision", "timestamp", json_object_get(decision, "decided_at"), "data", decision);
-    return su_json_text(body);
-}
-
-/* Everything that must be known before a byte is sent. */
-static bool request_make(struct delivery *delivery, struct request *request, struct su_err *err)
-{
-    SU_AUTO_JSON json_t *decision = NULL, *action = NULL;
-    STORE_READ(delivery->store, db);
-    if (!decision_load(db, request->number, &decision, &request->decided_ms, &request->attempts, err)
-        || !action_load(db, request->tenant, request->action, &action, err))
-        return false;
-    const char *webhook = su_json_string(action, "webhook", "");
-    request->id = su_strdup(su_json_string(decision, "id", ""));
-    request->body = body_of(decision);
-    if (!action_check_target(delivery->actions, request->tenant, webhook, &request->allow_private, err)
-        || !add_headers(delivery, request, action, err))
-        return false;
-    set_options(request, webhook);
-    return true;
-}
-
-/* --- what came of it --------------------------------------------------------------- */
-
-static void fail_request(struct request *request, bool is_final, const char *why)
-{
-    bool is_old = su_now_ms() - request->decided_ms > GIVE_UP_MS;
-    int64_t pause = delivery_pause_ms(request->delivery->options.retry_ms, request->attempts + 1, random_fraction());
-    curl_off_t wanted_s = 0;
-    curl_easy_getinfo(request->curl, CURLINFO_RETRY_AFTER, &wanted_s);
-    if (wanted_s > RETRY_AFTER_MAX_S)
-        wanted_s = RETRY_AFTER_MAX_S;
-    if (wanted_s * 1000 > pause)
-        pause = (int64_t)wanted_s * 1000;
-    request->is_final = is_final || is_old;
-    request->error = is_old && !is_final ? su_format("given up after a day: %s", why) : su_strdup(why);
-    request->due_ms = su_now_ms() + pause;
-}
-
-/* Printable ASCII only: somebody else's bytes end up in our records. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
-            *text = ' ';
-}
-
-static void judge(struct request *request, CURLcode code)
-{
-    long status = 0;
-    curl_easy_getinfo(request->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (request->was_private) {
-        fail_request(request, true, "the action's host has no public address; its owner can allow host and port with PUT /v1/fetch-hosts"
-                     " (allow_private) or serve --allow-fetch HOST:PORT");
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        SU_AUTO_FREE char *why = su_format("no answer within %lld ms", (long long)request->delivery->options.timeout_ms);
-        fail_request(request, false, why);
-    } else if (code != CURLE_OK) {
-        fail_request(request, false, curl_easy_strerror(code));
-    } else if (status < 200 || status > 299) {
-        SU_AUTO_FREE char *why = su_format("the receiver answered %ld%s%s", status, request->answer.len ? ": " : "", su_buf_str(&request->answer).ptr);
-        make_printable(why);
-        fail_request(request, delivery_is_final(status), why);
-    }
+    delivery->active[delivery->active_count++] = job;
+    if (step == JOB_WAITS)
+        give_to_worker(delivery, job);
 }
 
 static bool settle_job(struct sql *db, void *arg, struct su_err *err)
 {
     struct delivery *delivery = arg;
     for (uint32_t i = 0; i < delivery->finished_count; i++) {
-        const struct request *request = delivery->finished[i];
-        const struct outbox_result result = {request->tenant, request->action, request->number, request->error, request->is_final, request->due_ms};
-        if (!outbox_settle(db, &result, err))
+        const struct job *job = delivery->finished[i];
+        const struct outbox_result result = {
+            .tenant = job->attempt.tenant, .action = job->attempt.action, .number = job->number, .outcome = job->outcome, .error = job->error,
+            .answer = job->attempt.answer, .due_ms = job->due_ms, .at_ms = job->started_ms, .took_ms = job->took_ms, .status = job->attempt.status};
+        if (!job->test && !outbox_settle(db, &result, err))
             return false;
     }
     return true;
 }
 
-static void tell(struct delivery *delivery, const struct request *request)
+static void tell(struct delivery *delivery, const struct job *job)
 {
-    if (request->error != NULL && !request->is_final)
+    if (job->outcome != OUTBOX_SENT && job->outcome != OUTBOX_FAILED)
         return;
-    SU_AUTO_FREE char *topic = su_format("tenant/%s", request->tenant);
-    SU_AUTO_JSON json_t *detail = json_pack("{s:s, s:o, s:o}", "action", request->action, "decision", su_json_text_or_null(request->id),
-                                            "error", su_json_text_or_null(request->error));
-    su_bus_publish(delivery->bus, topic, request->error ? "action.failed" : "action.sent", detail);
+    SU_AUTO_FREE char *topic = su_format("tenant/%s", job->attempt.tenant);
+    SU_AUTO_JSON json_t *detail = json_pack("{s:s, s:o, s:o}", "action", job->attempt.action, "decision", su_json_text_or_null(job->attempt.id),
+                                            "error", su_json_text_or_null(job->error));
+    su_bus_publish(delivery->with.bus, topic, job->outcome == OUTBOX_FAILED ? "action.failed" : "action.sent", detail);
+}
+
+static void tell_test(struct delivery *delivery, const struct job *job)
+{
+    static const char *const outcomes[] = {"sent", "retry", "failed", ""};
+    const struct attempt *attempt = &job->attempt;
+    SU_AUTO_FREE char *topic = su_format("action-test/%s", job->test);
+    {
+        SU_LOCKED(&delivery->lock);
+        for (size_t i = 0; i < TESTS_MAX; i++)
+            if (delivery->tests[i].id && strcmp(delivery->tests[i].id, job->test) == 0)
+                delivery->tests[i].result = json_pack(
+                    "{s:s, s:s, s:o, s:I, s:o, s:o}", "id", job->test, "outcome", outcomes[attempt->outcome], "status",
+                    attempt->status ? json_integer(attempt->status) : json_null(), "took_ms", (json_int_t)job->took_ms, "error",
+                    su_json_text_or_null(attempt->error), "answer", su_json_text_or_null(attempt->answer));
+    }
+    su_bus_publish(delivery->with.bus, topic, "over", NULL);
 }
 
 /* Written down together.  False: that failed (a full disk), and they are made again, after a while. */
 static bool settle(struct delivery *delivery)
 {
     struct su_err err;
-    bool ok = store_write(delivery->store, settle_job, delivery, &err);
+    bool ok = store_write(delivery->with.store, settle_job, delivery, &err);
     if (!ok)
         su_log_error("delivery.settle", &err);
     for (uint32_t i = 0; i < delivery->finished_count; i++) {
-        if (ok)
-            tell(delivery, delivery->finished[i]);
-        request_free(delivery->finished[i]);
+        struct job *job = delivery->finished[i];
+        if (job->test)
+            tell_test(delivery, job);
+        else if (ok)
+            tell(delivery, job);
+        job_free(job);
     }
     delivery->finished_count = 0;
     return ok;
 }
 
-/* --- the thread ------------------------------------------------------------------------ */
+/* --- what is due ------------------------------------------------------------------------ */
 
 static bool is_under_way(const struct delivery *delivery, const struct outbox_head *head)
 {
-    for (uint32_t i = 0; i < delivery->active_count; i++)
-        if (strcmp(delivery->active[i]->action, head->action) == 0 && strcmp(delivery->active[i]->tenant, head->tenant) == 0)
+    for (uint32_t i = 0; i < delivery->active_count; i++) {
+        const struct job *job = delivery->active[i];
+        if (!job->test && strcmp(job->attempt.action, head->action) == 0 && strcmp(job->attempt.tenant, head->tenant) == 0)
             return true;
-    return false;
-}
-
-static void start(struct delivery *delivery, const struct outbox_head *head)
-{
-    struct su_err err;
-    struct request *request = su_alloc(sizeof *request);
-    *request = (struct request){.delivery = delivery, .curl = curl_easy_init(), .tenant = su_strdup(head->tenant),
-                                .action = su_strdup(head->action), .number = head->number, .decided_ms = su_now_ms(),
-                                .answer = SU_BUF(ANSWER_MAX + 1)};
-    su_assert(request->curl != NULL);
-    if (request_make(delivery, request, &err)) {
-        curl_multi_add_handle(delivery->multi, request->curl);
-        delivery->active[delivery->active_count++] = request;
-        return;
     }
-    fail_request(request, err.code == SU_DENIED || err.code == SU_INVALID, err.message);
-    delivery->finished[delivery->finished_count++] = request;
+    return false;
 }
 
 /* Starts what is due, an action at a time; milliseconds until the next one is. */
@@ -323,7 +177,7 @@ static int64_t start_due(struct delivery *delivery)
     bool is_first = true;
     for (;;) {
         struct outbox_head head;
-        STORE_READ(delivery->store, db);
+        STORE_READ(delivery->with.store, db);
         bool ok = outbox_next(db, is_first ? "" : at.tenant, is_first ? "" : at.action, &head, &err);
         if (!ok)
             su_log_error("delivery.outbox", &err);
@@ -336,86 +190,187 @@ static int64_t start_due(struct delivery *delivery)
             continue;
         if (head.due_ms > now)
             pause = head.due_ms - now < pause ? head.due_ms - now : pause;
-        else if (delivery->active_count + delivery->finished_count < delivery->options.parallel)
-            start(delivery, &head);
+        else if (delivery->active_count + delivery->finished_count < PARALLEL)
+            begin(delivery, job_make(&delivery->with, &head));
     }
     return delivery->finished_count > 0 ? 0 : pause;
 }
 
+static void start_tests(struct delivery *delivery)
+{
+    for (size_t i = 0; i < TESTS_MAX; i++) {
+        struct job *job = NULL;
+        {
+            SU_LOCKED(&delivery->lock);
+            struct test *test = &delivery->tests[i];
+            if (test->id && !test->is_begun) {
+                test->is_begun = true;
+                job = job_make_test(&delivery->with, test->tenant, test->action, test->id, test->sample);
+            }
+        }
+        if (job)
+            begin(delivery, job);
+    }
+}
+
+/* --- the thread ------------------------------------------------------------------------ */
+
+/* Its number stays in the outbox: it is made again when it may be. */
+static void drop(struct delivery *delivery, struct job *job)
+{
+    for (uint32_t i = 0; i < delivery->active_count; i++)
+        if (delivery->active[i] == job)
+            delivery->active[i] = delivery->active[--delivery->active_count];
+    if (job->target)
+        breaker_forget(breakers_at(delivery->breakers, job->attempt.tenant, job->target));
+    if (job->transfer)
+        transfer_cancel(delivery->transfers, job->transfer);
+    job_free(job);
+}
+
 static void end_finished(struct delivery *delivery)
 {
-    int left;
-    for (CURLMsg *message; (message = curl_multi_info_read(delivery->multi, &left)) != NULL;) {
-        char *private = NULL;
-        CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        struct request *request = (struct request *)(void *)private;
-        curl_multi_remove_handle(delivery->multi, request->curl);
-        for (uint32_t i = 0; i < delivery->active_count; i++)
-            if (delivery->active[i] == request)
-                delivery->active[i] = delivery->active[--delivery->active_count];
-        judge(request, code);
-        delivery->finished[delivery->finished_count++] = request;
+    struct transfer_end end;
+    while (transfers_next(delivery->transfers, &end)) {
+        struct job *job = end.arg;
+        job_judge(job, &end);
+        finish(delivery, job);
     }
+    for (struct job *job; (job = su_queue_try_get(delivery->done)) != NULL;)
+        if (job->attempt.is_cancelled)
+            drop(delivery, job);
+        else
+            finish(delivery, job);
+}
+
+static void break_off(struct job *job)
+{
+    job->attempt.is_cancelled = true;
+    int socket = job->attempt.socket;
+    if (socket >= 0)
+        amqp_link_break(socket);
 }
 
 static void run(void *arg)
 {
     struct delivery *delivery = arg;
     while (!delivery->is_closing) {
-        int running;
+        start_tests(delivery);
         int64_t pause = start_due(delivery);
-        curl_multi_perform(delivery->multi, &running);
         end_finished(delivery);
         if (delivery->finished_count == 0) {
-            curl_multi_poll(delivery->multi, NULL, 0, (int)pause, NULL);
+            transfers_wait(delivery->transfers, pause);
             continue;
         }
         if (!settle(delivery))
-            curl_multi_poll(delivery->multi, NULL, 0, UNSETTLED_MS, NULL);
+            transfers_wait(delivery->transfers, UNSETTLED_MS);
     }
-    for (uint32_t i = 0; i < delivery->active_count; i++) {
-        curl_multi_remove_handle(delivery->multi, delivery->active[i]->curl);
-        request_free(delivery->active[i]);
-    }
+    for (uint32_t i = 0; i < delivery->active_count; i++)
+        break_off(delivery->active[i]);
+    su_queue_close(delivery->work);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        su_thread_join(&delivery->workers[i]);
+    while (delivery->active_count > 0)
+        drop(delivery, delivery->active[0]);
 }
 
 /* libcurl and its TLS library take memory: a server that decides nothing does without. */
+static bool ensure_thread(struct delivery *delivery)
+{
+    if (delivery->transfers != NULL)
+        return true;
+    delivery->transfers = transfers_new();
+    if (delivery->transfers == NULL) {
+        su_log(SU_LOG_ERROR, "delivery.start", su_kv_text("message", "libcurl could not be started"));
+        return false;
+    }
+    delivery->breakers = breakers_new();
+    delivery->work = su_queue_new(PARALLEL + TESTS_MAX);
+    delivery->done = su_queue_new(PARALLEL + TESTS_MAX);
+    su_thread_start(&delivery->thread, "delivery", run, delivery);
+    return true;
+}
+
 static void wake(void *arg, const char *topic, const char *event, const json_t *detail)
 {
     struct delivery *delivery = arg;
     (void)topic, (void)event, (void)detail;
     SU_LOCKED(&delivery->lock);
-    if (delivery->multi != NULL) {
-        curl_multi_wakeup(delivery->multi);
-        return;
-    }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (delivery->multi = curl_multi_init()) == NULL) {
-        su_log(SU_LOG_ERROR, "delivery.start", su_kv_text("message", "libcurl could not be started"));
-        return;
-    }
-    su_thread_start(&delivery->thread, "delivery", run, delivery);
+    if (ensure_thread(delivery))
+        transfers_wake(delivery->transfers);
 }
 
-bool delivery_open(struct store *store, struct su_bus *bus, struct actions *actions, struct secrets *secrets,
-                   const struct delivery_options *options, struct delivery **ret, struct su_err *err)
+/* --- tests of an action ------------------------------------------------------------------ */
+
+static void test_done(struct test *test)
 {
+    free(test->tenant);
+    free(test->action);
+    free(test->id);
+    json_decref(test->sample);
+    json_decref(test->result);
+    *test = (struct test){0};
+}
+
+/* A free place; else that of one that is over and that nobody has asked for. */
+static struct test *test_place(struct delivery *delivery)
+{
+    for (size_t i = 0; i < TESTS_MAX; i++)
+        if (delivery->tests[i].id == NULL)
+            return &delivery->tests[i];
+    for (size_t i = 0; i < TESTS_MAX; i++)
+        if (delivery->tests[i].result != NULL) {
+            test_done(&delivery->tests[i]);
+            return &delivery->tests[i];
+        }
+    return NULL;
+}
+
+bool delivery_test(struct delivery *delivery, const char *tenant, const char *action, const json_t *sample, char ret_id[static SU_ID_SIZE],
+                   struct su_err *err)
+{
+    SU_LOCKED(&delivery->lock);
+    struct test *test = test_place(delivery);
+    if (test == NULL)
+        return su_fail_slug(err, "too-many-requests", "%d actions are tested already; try again in a moment", TESTS_MAX);
+    if (!ensure_thread(delivery))
+        return su_fail(err, SU_UNAVAILABLE, "deliveries could not be started");
+    su_id(ret_id);
+    *test = (struct test){.tenant = su_strdup(tenant), .action = su_strdup(action), .id = su_strdup(ret_id),
+                          .sample = sample ? json_deep_copy(sample) : json_object()};
+    transfers_wake(delivery->transfers);
+    return true;
+}
+
+json_t *delivery_test_result(struct delivery *delivery, const char *tenant, const char *id)
+{
+    json_t *result = NULL;
+    SU_LOCKED(&delivery->lock);
+    for (size_t i = 0; i < TESTS_MAX && !result; i++) {
+        struct test *test = &delivery->tests[i];
+        if (test->result == NULL || strcmp(test->id, id) != 0 || strcmp(test->tenant, tenant) != 0)
+            continue;
+        result = su_take(test->result);
+        test_done(test);
+    }
+    return result;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+bool delivery_open(struct actions *actions, struct delivery **ret, struct su_err *err)
+{
+    const struct action_services *with = actions_services(actions);
     struct outbox_head head;
     {
-        STORE_READ(store, db);
+        STORE_READ(with->store, db);
         if (!outbox_next(db, "", "", &head, err))
             return false;
     }
     struct delivery *delivery = su_alloc(sizeof *delivery);
-    *delivery = (struct delivery){.store = store, .bus = bus, .actions = actions, .secrets = secrets};
-    if (options != NULL)
-        delivery->options = *options;
-    struct delivery_options *o = &delivery->options;
-    o->parallel = o->parallel == 0 ? 16 : o->parallel > PARALLEL_MAX ? PARALLEL_MAX : o->parallel;
-    o->timeout_ms = o->timeout_ms ? o->timeout_ms : 15000;
-    o->retry_ms = o->retry_ms ? o->retry_ms : 1000;
+    delivery->with = *with;
     su_lock_init(&delivery->lock);
-    delivery->subscription = su_bus_subscribe(bus, "decisions", wake, delivery);
+    delivery->subscription = su_bus_subscribe(with->bus, "decisions", wake, delivery);
     if (head.number != 0)
         wake(delivery, NULL, NULL, NULL);
     outbox_head_done(&head);
@@ -427,14 +382,18 @@ void delivery_close(struct delivery *delivery)
 {
     if (delivery == NULL)
         return;
-    su_bus_unsubscribe(delivery->bus, delivery->subscription);
+    su_bus_unsubscribe(delivery->with.bus, delivery->subscription);
     delivery->is_closing = true;
-    if (delivery->multi != NULL) {
-        curl_multi_wakeup(delivery->multi);
+    if (delivery->transfers != NULL) {
+        transfers_wake(delivery->transfers);
         su_thread_join(&delivery->thread);
-        curl_multi_cleanup(delivery->multi);
-        curl_global_cleanup();
+        transfers_free(delivery->transfers);
+        breakers_free(delivery->breakers);
+        su_queue_free(delivery->work);
+        su_queue_free(delivery->done);
     }
+    for (size_t i = 0; i < TESTS_MAX; i++)
+        test_done(&delivery->tests[i]);
     su_lock_done(&delivery->lock);
     free(delivery);
 }

@@ -176,7 +176,8 @@ static void combination_update(const struct detector *detector, void *memory, co
     double z = leftover(detector, state, point, &scores[VALUE], ret);
     struct detector_verdict part;
     scores[CHANGE] = ask(made, state, CHANGE, point, z, &part);
-    double energy = fmin(z * z, 25), step = fmax(0.1, 1.0 / (1.0 + state->points));
+    /* Once a hit was told, calm counts for more, so that it is over when its cause is. */
+    double energy = fmin(z * z, 25), step = fmax(state->run > 0 && energy < state->energy ? 0.4 : 0.1, 1.0 / (1.0 + state->points));
     state->energy += step * (energy - state->energy);
     scores[RESTLESS] = ask(made, state, RESTLESS, point, log(state->energy + 1e-3), &part);
     state->points += state->points < UINT32_MAX;

@@ -1,20 +1,25 @@
 /* Detector `seasonal`: a value against what is usual at this hour of the week.
  *
- * A robust mean and spread per hour of week, per hour of day and over all, learned as baseline.h does with counts that halve
+ * A robust mean and spread per hour of week and per hour of day, learned as baseline.h does with counts that halve
  * every `half_life` weeks (robust Holt-Winters without its trend: Gelper, Fried, Croux 2010).  While a cell has few points
- * it leans on the next coarser one, as an empirical Bayes estimate does (n/(n + 20); Efron and Morris 1975), so that the first
- * day already has a level, the second a day's shape, and the second week a week's.  Between the middles of two hours both
- * are interpolated.  A slow level on top follows what moved for good, within `follow` points.
+ * it leans on the next coarser one, as an empirical Bayes estimate does (n/(n + 5) for means, n/(n + 30) for spreads; Efron
+ * and Morris 1975): the hour of week on the hour of day, that on the level of late.  So the first hours already
+ * have a level, the second day a day's shape, the second week a week's.  An hour of the week that was never seen
+ * begins as far from its hour of day as the hour before was: a first Saturday differs all day.  Between the middles of two
+ * hours both are interpolated.  A shift on top follows what moved for good, within `follow` points.
  *
  * Hours are UTC plus `utc_offset` minutes.  Late points go to the hour they belong to.
- * Cost: 0.2 to 0.3 µs a point; 4.0 KB a key. */
+ * Cost: 0.2 to 0.3 µs a point; 3.6 KB a key. */
 #include "baseline.h"
 #include "detector_private.h"
 #include "rarity.h"
 
-enum { DAY_HOURS = 24, WEEK_HOURS = 168, CELLS = WEEK_HOURS + DAY_HOURS + 1, DAY_AT = WEEK_HOURS, ALL_AT = WEEK_HOURS + DAY_HOURS };
+enum { DAY_HOURS = 24, WEEK_HOURS = 168, CELLS = WEEK_HOURS + DAY_HOURS };
 #define HOUR_US 3600000000.0
-#define SHRINK 20.0
+#define MEAN_LEAN 5.0           /* points that a coarser estimate is worth */
+#define SPREAD_LEAN 30.0
+#define LATE_MEMORY 30.0
+#define SPREAD_MEMORY 3000.0
 #define DEVIATION_TO_SPREAD 1.2533141373155001     /* sqrt(pi/2) */
 
 struct settings { double half_life, follow; int64_t utc_offset; };
@@ -23,8 +28,10 @@ static const struct settings settings_default = {4, 200, 0};
 /* weight: points, each worth 2^(weeks/half_life) of the time it came. */
 struct cell { double mean; float spread, weight; };
 struct state {
-    struct cell cells[CELLS];
-    double level;               /* what the value is above its season of late */
+    struct cell week[WEEK_HOURS], day[DAY_HOURS];
+    double late;                /* the value of late, without any season */
+    double shift;               /* what the value is above its season of late */
+    double spread;              /* of what is left over, at any hour */
     int64_t base_us;            /* a point of this time has weight 1 */
     uint32_t points, has_base;
     struct rarity rarity;
@@ -51,55 +58,95 @@ static double weight_of(const struct settings *settings, struct state *state, in
     }
     double halves = ((double)time_us - (double)state->base_us) / (HOUR_US * WEEK_HOURS * settings->half_life);
     if (halves > 8) {
-        for (int i = 0; i < CELLS; i++)
-            state->cells[i].weight = (float)ldexp(state->cells[i].weight, halves < 1000 ? -(int)halves : -1000);
+        for (int i = 0; i < WEEK_HOURS; i++)
+            state->week[i].weight = (float)ldexp(state->week[i].weight, halves < 1000 ? -(int)halves : -1000);
+        for (int i = 0; i < DAY_HOURS; i++)
+            state->day[i].weight = (float)ldexp(state->day[i].weight, halves < 1000 ? -(int)halves : -1000);
         state->base_us = time_us;
         halves = 0;
     }
     return exp2(fmax(halves, -8));
 }
 
+/* What is usual, and how much of it is known from cells rather than from the value of late. */
+struct usual { double mean, spread, known; };
+
 /* A cell leaning on a coarser estimate. */
-static void lean(const struct cell *cell, double unit, double *mean, double *spread)
+static void lean(const struct cell *cell, double weight, struct usual *usual)
 {
-    double points = cell->weight / unit, own = points / (points + SHRINK);
-    *mean += own * (cell->mean - *mean);
-    *spread += own * (cell->spread - *spread);
+    double points = cell->weight / weight, own = points / (points + MEAN_LEAN);
+    usual->mean += own * (cell->mean - usual->mean);
+    usual->known += own * (1 - usual->known);
+    usual->spread += points / (points + SPREAD_LEAN) * (cell->spread - usual->spread);
 }
 
-static void usual_at(const struct state *state, int hour, double unit, double *ret_mean, double *ret_spread)
+static struct usual usual_at(const struct state *state, int hour, double weight)
 {
-    *ret_mean = state->cells[ALL_AT].mean;
-    *ret_spread = state->cells[ALL_AT].spread;
-    lean(&state->cells[DAY_AT + hour % DAY_HOURS], unit, ret_mean, ret_spread);
-    lean(&state->cells[hour], unit, ret_mean, ret_spread);
+    struct usual usual = {state->late, state->spread, 0};
+    lean(&state->day[hour % DAY_HOURS], weight, &usual);
+    lean(&state->week[hour], weight, &usual);
+    return usual;
 }
 
-/* One step of a cell towards what was seen; share: how much of the point is the cell's. */
-static void learn(struct cell *cell, double value, double off, double spread, double weight, double share)
+static struct usual usual_between(const struct state *state, struct place place, double weight)
+{
+    struct usual early = usual_at(state, place.early, weight), late = usual_at(state, place.late, weight);
+    return (struct usual){early.mean + place.share * (late.mean - early.mean), early.spread + place.share * (late.spread - early.spread),
+                          early.known + place.share * (late.known - early.known)};
+}
+
+/* Two neighbouring cells of a kind, between whose middles the time is. */
+struct pair { struct cell *early, *late; double share; };
+
+/* An hour of the day that was never seen begins as the hour before is; one of the week as far from its hour of day as the
+ * hour before is from its own. */
+static void begin_hours(struct pair day, struct pair week)
+{
+    if (day.late->weight == 0 && day.early->weight > 0)
+        *day.late = (struct cell){day.early->mean, day.early->spread, 1};
+    if (week.late->weight == 0 && week.early->weight > 0)
+        *week.late = (struct cell){day.late->mean + week.early->mean - day.early->mean, week.early->spread, 1};
+}
+
+/* One step of a cell by the error at a time of which `share` is the cell's. */
+static void step_cell(struct cell *cell, double value, double error, double off, double weight, double share)
 {
     if (share < 1e-3)
         return;
-    weight *= share;
-    double total = cell->weight + weight, step = weight / total;
-    double error = baseline_clip(value - cell->mean, spread);
+    double total = cell->weight + weight * share, step = weight * share / total;
     cell->mean = cell->weight > 0 ? cell->mean + step * error : value;
-    cell->spread += (float)(step * (DEVIATION_TO_SPREAD * fabs(baseline_clip(off, spread)) - cell->spread));
+    cell->spread += (float)(step * (DEVIATION_TO_SPREAD * fabs(off) - cell->spread));
     cell->weight = (float)total;
 }
 
-static void learn_point(const struct settings *settings, struct state *state, struct place place, double value, double expected,
-                        double spread, double weight)
+/* Both cells learn from the error of the line between them, so that the line fits, not each cell its own surroundings. */
+static void learn(struct pair cells, double value, double off, double clip, double weight)
 {
-    double off = value - expected, seasonal = value - state->level;
-    double clip = state->points < BASELINE_POINTS ? INFINITY : fmax(spread, 1e-12 * fabs(expected));
-    learn(&state->cells[place.early], seasonal, off, clip, weight, 1 - place.share);
-    learn(&state->cells[place.late], seasonal, off, clip, weight, place.share);
-    learn(&state->cells[DAY_AT + place.early % DAY_HOURS], seasonal, off, clip, weight, 1 - place.share);
-    learn(&state->cells[DAY_AT + place.late % DAY_HOURS], seasonal, off, clip, weight, place.share);
-    learn(&state->cells[ALL_AT], seasonal, off, clip, weight, 1);
+    bool is_line = cells.early->weight > 0 && cells.late->weight > 0;
+    double known = is_line ? cells.early->mean + cells.share * (cells.late->mean - cells.early->mean)
+                   : cells.late->weight > 0 ? cells.late->mean
+                                            : value;
+    double error = baseline_clip(value - known, clip);
+    step_cell(cells.early, value, error, off, weight, 1 - cells.share);
+    step_cell(cells.late, value, error, off, weight, cells.share);
+}
+
+static void learn_point(const struct settings *settings, struct state *state, struct place place, double value, const struct usual *usual,
+                        double weight)
+{
+    double off = value - usual->mean, seasonal = value - usual->known * state->shift;
+    double clip = state->points < BASELINE_POINTS ? INFINITY : fmax(usual->spread, 1e-12 * fabs(usual->mean));
+    double clipped = baseline_clip(off, clip), count = state->points + 1.0;
+    struct pair week = {&state->week[place.early], &state->week[place.late], place.share};
+    struct pair day = {&state->day[place.early % DAY_HOURS], &state->day[place.late % DAY_HOURS], place.share};
+    begin_hours(day, week);
+    learn(day, seasonal, clipped, clip, weight);
+    learn(week, seasonal, clipped, clip, weight);
+    state->late += fmax(1 / count, 1 / LATE_MEMORY) * (state->points ? baseline_clip(value - state->late, clip) : value);
+    if (state->points > 0)
+        state->spread += fmax(1 / count, 1 / SPREAD_MEMORY) * (DEVIATION_TO_SPREAD * fabs(clipped) - state->spread);
     if (state->points >= BASELINE_POINTS)
-        state->level += baseline_clip(off, clip) / settings->follow;
+        state->shift += usual->known / settings->follow * clipped;
     state->points += state->points < UINT32_MAX;
 }
 
@@ -112,18 +159,16 @@ static void seasonal_update(const struct detector *detector, void *memory, const
     if (isnan(value))
         return;
     struct place place = place_of(settings, point->time_us);
-    double weight = weight_of(settings, state, point->time_us), early, late, early_spread, late_spread;
-    usual_at(state, place.early, weight, &early, &early_spread);
-    usual_at(state, place.late, weight, &late, &late_spread);
-    double expected = state->points ? early + place.share * (late - early) + state->level : value;
-    double spread = early_spread + place.share * (late_spread - early_spread);
-    double unit = fmax(spread, 1e-12 * fabs(expected) + 1e-30), strangeness = fabs(value - expected) / unit;
+    double weight = weight_of(settings, state, point->time_us);
+    struct usual usual = usual_between(state, place, weight);
+    usual.mean = state->points ? usual.mean + usual.known * state->shift : value;
+    double unit = fmax(usual.spread, 1e-12 * fabs(usual.mean) + 1e-30), strangeness = fabs(value - usual.mean) / unit;
     double band = rarity_bound(&state->rarity, 0.99) * unit;
-    *ret = (struct detector_verdict){.value = value, .expected = expected, .low = expected - band, .high = expected + band,
+    *ret = (struct detector_verdict){.value = value, .expected = usual.mean, .low = usual.mean - band, .high = usual.mean + band,
                                      .is_warm = rarity_is_warm(&state->rarity)};
     ret->score = rarity_judge(&state->rarity, strangeness, point->may_learn && state->points >= BASELINE_POINTS);
     if (point->may_learn)
-        learn_point(settings, state, place, value, expected, spread, weight);
+        learn_point(settings, state, place, value, &usual, weight);
 }
 
 static size_t seasonal_bytes(const struct detector *detector) { return sizeof(struct state); }
@@ -131,9 +176,10 @@ static size_t seasonal_bytes(const struct detector *detector) { return sizeof(st
 static bool seasonal_check(const struct detector *detector, const void *memory)
 {
     const struct state *state = memory;
-    bool is_sound = rarity_check(&state->rarity) && isfinite(state->level);
+    bool is_sound = rarity_check(&state->rarity) && isfinite(state->late) && isfinite(state->shift) && isfinite(state->spread) &&
+                    state->spread >= 0;
     for (int i = 0; i < CELLS && is_sound; i++) {
-        const struct cell *cell = &state->cells[i];
+        const struct cell *cell = i < WEEK_HOURS ? &state->week[i] : &state->day[i - WEEK_HOURS];
         is_sound = isfinite(cell->mean) && cell->spread >= 0 && isfinite(cell->spread) && cell->weight >= 0 && isfinite(cell->weight);
     }
     return is_sound;

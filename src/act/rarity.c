@@ -5,17 +5,20 @@
 #include <string.h>
 
 enum { BITS = 3, PER_OCTAVE = 1 << BITS, ABSOLUTE_MAX = 2048 << BITS };
+enum { ROOM_BELOW = RARITY_BINS - 3 * PER_OCTAVE };     /* below the first, three octaves are above */
 #define MEMORY 32768.0          /* points that count */
 #define TAIL_SHARE 0.03         /* of the points: what the tail is fitted to, */
 #define TAIL_POINTS 10.0        /* but at least so many */
 #define SHAPE_PRIOR 0.1         /* and how many points that is worth */
-#define SHAPE_PRIOR_POINTS 30.0
+#define SHAPE_PRIOR_POINTS 100.0
+#define SHAPE_MIN -0.1
 #define SHAPE_MAX 0.5
+#define SHAPE_NONE 1e-3         /* closer to 0 it is an exponential */
 #define CLAIM 100.0             /* times what was seen */
 #define UNIT_MAX 1048576.0
-#define STRANGE 0.99            /* a run of such points is one incident: */
-#define RUN_FULL 5.0            /* its first count in full, */
-#define RUN_LEAST 0.1           /* the others ever less, down to this */
+#define TAMED 0.9995            /* what is stranger is learned as this */
+#define STRANGE 0.999           /* a run of such points is one incident: */
+#define RUN_LEAST 0.03          /* its points count ever less, down to this */
 
 /* Number of the bin on the whole line of positive doubles: exponent and the first bits of the mantissa, which grow
  * with the number. */
@@ -56,19 +59,14 @@ static void shift_up(struct rarity *rarity)
     rarity->origin += PER_OCTAVE;
 }
 
-/* What stood in the lowest bin may have been anything below: it is forgotten rather than put somewhere. */
-static void shift_down(struct rarity *rarity)
+/* Nearly all lies below the window: what was learned was of another scale, only how often it was nothing still holds. */
+static void begin_anew(struct rarity *rarity, int32_t absolute)
 {
-    float top = 0;
-    for (int i = RARITY_BINS - PER_OCTAVE - 1; i < RARITY_BINS; i++)
-        top += rarity->bins[i];
-    memmove(rarity->bins + PER_OCTAVE, rarity->bins, (RARITY_BINS - PER_OCTAVE) * sizeof *rarity->bins);
-    memset(rarity->bins, 0, PER_OCTAVE * sizeof *rarity->bins);
-    rarity->bins[RARITY_BINS - 1] = top;
-    rarity->origin -= PER_OCTAVE;
-    rarity->total = rarity->zeros;      /* summed anew: a difference of floats could fall below its parts */
-    for (int i = 0; i < RARITY_BINS; i++)
-        rarity->total += rarity->bins[i];
+    memset(rarity->bins, 0, sizeof rarity->bins);
+    rarity->total = rarity->zeros;
+    rarity->origin = absolute - ROOM_BELOW;
+    if (rarity->zeros <= 0)
+        *rarity = (struct rarity){0};
 }
 
 static void rescale(struct rarity *rarity)
@@ -81,14 +79,17 @@ static void rescale(struct rarity *rarity)
     rarity->unit = 1;
 }
 
-/* The window follows the data, an octave at a time: one far outlier must not push what is learned out of it. */
-static void follow(struct rarity *rarity, int32_t bin)
+/* The window follows the data upwards an octave at a time: one far outlier must not push what is learned out of it.
+ * False: everything begins anew, without this point. */
+static bool follow(struct rarity *rarity, int32_t bin)
 {
     float some = 0.01f * rarity->total, most = 0.9f * (rarity->total - rarity->zeros);
-    if (bin >= RARITY_BINS && rarity->bins[RARITY_BINS - 1] > some)
+    bool is_above = rarity->bins[RARITY_BINS - 1] > some, is_below = rarity->bins[0] > most && !is_above;
+    if (bin >= RARITY_BINS && is_above)
         shift_up(rarity);
-    else if (bin < 0 && rarity->bins[0] > most && rarity->bins[RARITY_BINS - 1] <= some)
-        shift_down(rarity);
+    if (bin < 0 && is_below)
+        begin_anew(rarity, rarity->origin + bin);
+    return bin >= 0 || !is_below;
 }
 
 static void learn(struct rarity *rarity, double strangeness, double share)
@@ -102,14 +103,15 @@ static void learn(struct rarity *rarity, double strangeness, double share)
         rarity->zeros += weight;
     } else {
         int32_t absolute = absolute_of(strangeness);
-        if (is_first)                   /* three octaves are left above it */
-            rarity->origin = absolute - (RARITY_BINS - 3 * PER_OCTAVE);
+        if (is_first)
+            rarity->origin = absolute - ROOM_BELOW;
         int32_t bin = absolute - rarity->origin;
         rarity->bins[bin < 0 ? 0 : bin < RARITY_BINS ? bin : RARITY_BINS - 1] += weight;
-        follow(rarity, bin);
+        if (!follow(rarity, bin))
+            return;
     }
     rarity->points += rarity->points < UINT32_MAX;
-    rarity->unit *= 1 + 1 / MEMORY;
+    rarity->unit *= 1 + fmax(1 / MEMORY, 1.0 / (rarity->points + 8));
     if (rarity->unit > UNIT_MAX)
         rescale(rarity);
 }
@@ -120,14 +122,23 @@ void rarity_learn(struct rarity *rarity, double strangeness)
         learn(rarity, strangeness, 1);
 }
 
-double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn)
+static double judge(struct rarity *rarity, double strangeness, double most, bool may_learn)
 {
     double score = rarity_score(rarity, strangeness);
     if (!may_learn || !(strangeness >= 0))
         return score;
     rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
-    learn(rarity, strangeness, fmax(fmin(RUN_FULL / fmax(rarity->run, 1), 1), RUN_LEAST));
+    if (score > most)
+        strangeness = fmin(strangeness, rarity_bound(rarity, most));
+    learn(rarity, strangeness, fmax(1 / fmax(rarity->run, 1), RUN_LEAST));
     return score;
+}
+
+double rarity_judge(struct rarity *rarity, double strangeness, bool may_learn) { return judge(rarity, strangeness, 1, may_learn); }
+
+double rarity_judge_tamed(struct rarity *rarity, double strangeness, bool may_learn)
+{
+    return judge(rarity, strangeness, TAMED, may_learn);
 }
 
 /* ------------------------------------------------------------------- scoring */
@@ -157,7 +168,9 @@ static void tail_fit(const struct rarity *rarity, struct tail *ret)
     double variance = squares / weight - ret->mean * ret->mean, n = weight / rarity->unit;
     double shape = variance > 0 && isfinite(variance) ? 0.5 * (1 - ret->mean * ret->mean / variance) : 0;
     shape = (n * shape + SHAPE_PRIOR_POINTS * SHAPE_PRIOR) / (n + SHAPE_PRIOR_POINTS);
-    ret->shape = fmin(fmax(shape, 0.01), SHAPE_MAX);
+    ret->shape = fmin(fmax(shape, SHAPE_MIN), SHAPE_MAX);
+    if (fabs(ret->shape) < SHAPE_NONE)
+        ret->shape = SHAPE_NONE;
 }
 
 static double tail_share(const struct tail *tail, double strangeness)
@@ -166,8 +179,8 @@ static double tail_share(const struct tail *tail, double strangeness)
         return 1;
     if (!(tail->mean > 0))
         return 0;
-    double scale = tail->mean * (1 - tail->shape);
-    return tail->share * pow(1 + tail->shape * (strangeness - tail->from) / scale, -1 / tail->shape);
+    double scale = tail->mean * (1 - tail->shape), inner = 1 + tail->shape * (strangeness - tail->from) / scale;
+    return inner > 0 ? tail->share * pow(inner, -1 / tail->shape) : 0;
 }
 
 /* Share of the points that were in this bin or higher. */

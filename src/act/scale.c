@@ -26,7 +26,7 @@ const struct su_field scale_fields[] = {
     DURATION(settle, "Until a change works; before that there is no further one in its direction (60s)"),
     DURATION(stabilise_up, "Grow to the smallest size that was wanted for so long (0s)"),
     DURATION(stabilise_down, "Shrink to the largest size that was wanted for so long (5m)"),
-    DURATION(ahead, "How far ahead a rise is looked at (settle)"),
+    DURATION(ahead, "How far ahead a rise is looked at (one and a half times settle)"),
     SU_FIELD_END};
 
 static bool read_duration(const char *field, const char *text, int64_t *ret, struct su_err *err)
@@ -70,7 +70,7 @@ bool scale_policy_read(const json_t *given, struct scale_policy *ret, struct su_
     if (!read_duration("/settle", g.settle, &policy.settle_us, err) || !read_duration("/stabilise_up", g.stabilise_up, &policy.stabilise_up_us, err)
         || !read_duration("/stabilise_down", g.stabilise_down, &policy.stabilise_down_us, err))
         return false;
-    policy.ahead_us = policy.settle_us;
+    policy.ahead_us = policy.settle_us + policy.settle_us / 2;      /* what is asked for now also has to do until the next change works */
     if (!read_duration("/ahead", g.ahead, &policy.ahead_us, err))
         return false;
     *ret = policy;
@@ -84,6 +84,8 @@ bool scale_policy_read(const json_t *given, struct scale_policy *ret, struct su_
  * leaping to the same side is no jump any more but a rise. */
 static const double points_least = 5, slope_errors = 3, jump_errors = 4, jump_share = 0.1;
 enum { LEAPS_LIFTED = 2 };
+/* Points lose weight with this share of the time that is looked ahead: a line reaches further than it remembers. */
+static const double memory_share = 2.0 / 3;
 /* A line never makes more than so many times the demand of it. */
 static const double growth_most = 2;
 /* 0.55 / 0.5 is a little more than 1.1. */
@@ -151,7 +153,7 @@ static double expected_demand(const struct scale_policy *policy, struct scale_st
     if (ahead_s <= 0)
         return demand;
     if (state->is_known)
-        rise_age(r, (double)(now_us - state->seen_us) / 1e6, ahead_s);
+        rise_age(r, (double)(now_us - state->seen_us) / 1e6, ahead_s * memory_share);
     struct line line = line_of(r);
     if (is_leap(state, &line, demand - line.at_end))
         rise_lift(r, demand - line.at_end);
@@ -163,7 +165,7 @@ static double expected_demand(const struct scale_policy *policy, struct scale_st
     if (!line.is_sure)
         return demand;
     bool is_rising = line.slope > slope_errors * line.slope_error;
-    return fmin(fmax(line.at_end + (is_rising ? (line.slope - 0 * line.slope_error) * ahead_s : 0), 0), growth_most * demand);
+    return fmin(fmax(line.at_end + (is_rising ? line.slope * ahead_s : 0), 0), growth_most * demand);
 }
 
 /* --- recommendations ------------------------------------------------------------------- */
@@ -188,7 +190,8 @@ static void remember(const struct scale_policy *policy, struct scale_state *stat
     state->recent[state->newest] = (struct scale_recent){now_us, wanted, wanted};
 }
 
-/* Of what was wanted within the two times, the least to grow to and the most to shrink to. */
+/* Of what was wanted within the two times, the least to grow to and the most to shrink to.  To shrink by less than the
+ * tolerance is not worth an action. */
 static int64_t stabilised(const struct scale_policy *policy, const struct scale_state *state, int64_t now_us, int64_t wanted)
 {
     int64_t grow_to = wanted, shrink_to = wanted;
@@ -199,7 +202,9 @@ static int64_t stabilised(const struct scale_policy *policy, const struct scale_
         if (now_us - recent->at_us < policy->stabilise_down_us && recent->highest > shrink_to)
             shrink_to = recent->highest;
     }
-    return state->current < grow_to ? grow_to : state->current > shrink_to ? shrink_to : state->current;
+    if (state->current < grow_to)
+        return grow_to;
+    return (double)shrink_to < (double)state->current * (1 - policy->tolerance) ? shrink_to : state->current;
 }
 
 /* --- the step ----------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "act/action.h"
 #include "act/decision.h"
+#include "act/delivery.h"
 #include "handler.h"
 #include "routes.h"
 
@@ -49,6 +50,41 @@ static void delete_action(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+struct test_body { json_t *decision; };
+static const struct su_field test_fields[] = {
+    SU_FIELD(struct test_body, decision, SU_FIELD_OBJECT, .help = "Members of the sample that are to differ from the standard one"), SU_FIELD_END};
+
+/* Sends a sample the first time; comes back when it is over. */
+static bool test(struct request *request, struct reply *reply, struct su_err *err)
+{
+    struct delivery *delivery = request_services(request)->delivery;
+    const char *tenant = request_tenant(request), *name = request_param(request, "name");
+    struct test_body body = {0};
+    char id[SU_ID_SIZE];
+    SU_AUTO_JSON json_t *action = NULL;
+    if (!request_bind(request, test_fields, &body, err))
+        return false;
+    if (request_kept(request) == NULL) {
+        if (!action_get(service(request), tenant, name, &action, err) || !delivery_test(delivery, tenant, name, body.decision, id, err))
+            return false;
+        request_keep(request, id);
+    }
+    SU_AUTO_FREE char *topic = su_format("action-test/%s", request_kept(request));
+    json_t *result = delivery_test_result(delivery, tenant, request_kept(request));
+    if (result)
+        reply_json(reply, 200, result);
+    else if (!reply_park(request, reply, topic))
+        return su_fail(err, SU_TIMEOUT, "the action was not done in the time that you wait; it goes on");
+    return true;
+}
+
+static void post_test(struct request *request, struct reply *reply)
+{
+    struct su_err err;
+    if (!test(request, reply, &err))
+        reply_error(reply, &err);
+}
+
 static void list_decisions(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -86,11 +122,14 @@ const struct route actions_routes[] = {
     {"GET", "/v1/actions", SCOPE_STREAMS_READ, list_actions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .summary = "List actions",
      .response = "Actions"},
     {"PUT", "/v1/actions/{name}", SCOPE_ACTIONS_WRITE, put_action, BODY_JSON, .summary = "Make or change an action",
-     .request = action_fields, .response = "The action; 201 when it is new"},
+     .request_schema = action_schema, .response = "The action; 201 when it is new"},
     {"GET", "/v1/actions/{name}", SCOPE_STREAMS_READ, get_action, .flags = ROUTE_RUN_TOKEN, .summary = "An action's target",
      .response = "The action"},
     {"DELETE", "/v1/actions/{name}", SCOPE_ACTIONS_WRITE, delete_action, .summary = "Delete an action; what waits for it fails",
      .response = "Nothing", .success = 204},
+    {"POST", "/v1/actions/{name}/test", SCOPE_ACTIONS_WRITE, post_test, BODY_JSON, ROUTE_BODY_OPTIONAL | ROUTE_WAIT | ROUTE_WAIT_STANDARD,
+     .summary = "Send a sample, marked as a test, and see what comes of it", .request = test_fields,
+     .response = "outcome: sent, retry or failed; status, took_ms, error, answer"},
     {"GET", "/v1/decisions", SCOPE_STREAMS_READ, list_decisions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .query = decisions_query,
      .summary = "Decisions and their delivery, newest first", .response = "Decisions"},
     {"GET", "/v1/decisions/{id}", SCOPE_STREAMS_READ, get_decision, .flags = ROUTE_RUN_TOKEN, .summary = "One decision",

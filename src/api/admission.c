@@ -13,6 +13,9 @@
 #include "limits.h"
 #include "password.h"
 
+/* Of a route that waits without being asked to (ROUTE_WAIT_STANDARD). */
+#define STANDARD_WAIT "30s"
+
 /* ------------------------------------------------ shape of the head */
 
 static bool bad_head(struct su_err *err, const char *field, const char *message)
@@ -225,8 +228,10 @@ static bool check_wait(struct request *request, struct su_err *err)
 {
     const char *wait = request->route->flags & ROUTE_WAIT ? request_query(request, "wait") : NULL;
     uint64_t ms;
-    if (!wait)
+    if (!wait && !(request->route->flags & ROUTE_WAIT_STANDARD))
         return true;
+    if (!wait)
+        wait = STANDARD_WAIT;
     if (!su_str_duration_ms(su_str_of(wait), &ms) || ms > request->services->limits->wait_s * 1000)
         return su_fail_field(err, SU_INVALID, "wait", "wait: must be a time such as 30s, at most %llus, was \"%.32s\"",
                              (unsigned long long)request->services->limits->wait_s, wait);

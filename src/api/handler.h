@@ -54,6 +54,7 @@ enum route_flag {
     ROUTE_LIST = 16,            /* takes ?limit= and ?cursor= */
     ROUTE_RUN_TOKEN = 32,       /* a kernel's run token may call it (it needs the scope as well) */
     ROUTE_PAGE = 128,           /* for browsers, not of the API: any query parameters, not in the OpenAPI document */
+    ROUTE_WAIT_STANDARD = 256,  /* with ROUTE_WAIT: without ?wait= it waits as long as a patient client would */
     ROUTE_NO_IDEMPOTENCY = 64,  /* a POST whose reply must not be stored (secrets) */
 };
 
@@ -70,6 +71,7 @@ struct route {
     const char *summary;
     const struct query_field *query;    /* ended by name NULL; or NULL */
     const struct su_field *request;     /* fields of the JSON body; or NULL */
+    json_t *(*request_schema)(void);    /* of a body that no one table describes (new reference); or NULL */
     const char *response;               /* what a success holds, in a few words */
     int success;                        /* its status; 0: 200 */
     const char *response_type;          /* media type; NULL: application/json */

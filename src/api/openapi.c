@@ -76,7 +76,7 @@ static json_t *parameters_of(const struct route *route)
 static json_t *body_of(const struct route *route)
 {
     const char *type = route->body == BODY_JSON ? "application/json" : "application/octet-stream";
-    json_t *schema = route->request ? su_json_schema(route->request) : json_object();
+    json_t *schema = route->request_schema ? route->request_schema() : route->request ? su_json_schema(route->request) : json_object();
     return json_pack("{s:b, s:{s:{s:o}}}", "required", !(route->flags & ROUTE_BODY_OPTIONAL), "content", type, "schema", schema);
 }
 

@@ -18,9 +18,9 @@ static bool check_said(const struct invocation *in, json_t *definition, struct s
 static int run_test(struct invocation *in, struct su_err *err)
 {
     SU_AUTO_JSON json_t *body = json_object();
-    SU_AUTO_JSON json_t *decision = NULL;
+    SU_AUTO_JSON json_t *decision = json_object();
     SU_AUTO_FREE char *path = resource_path("/v1/actions", invocation_argument(in, 0), "/test");
-    if (!definition_arguments(in, 1, &decision, err))
+    if (!definition_arguments(in, 1, decision, err))
         return COMMAND_FAILED;
     if (json_object_size(decision))
         json_object_set(body, "decision", decision);

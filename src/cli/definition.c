@@ -61,10 +61,10 @@ bool definition_assign(json_t *definition, const char *assignment, struct su_err
     return true;
 }
 
-bool definition_arguments(const struct invocation *in, int first, json_t **ret, struct su_err *err)
+bool definition_arguments(const struct invocation *in, int first, json_t *definition, struct su_err *err)
 {
     const char *file = NULL;
-    SU_AUTO_JSON json_t *definition = NULL;
+    SU_AUTO_JSON json_t *read = NULL;
     for (int i = first; i < invocation_count(in); i++) {
         const char *argument = invocation_argument(in, i);
         if (strchr(argument, '='))
@@ -73,12 +73,12 @@ bool definition_arguments(const struct invocation *in, int first, json_t **ret, 
             return su_fail(err, SU_INVALID, "\"%s\": a definition comes from one file, and that is %s", argument, file);
         file = argument;
     }
-    if (!definition_read(file, &definition, err))
+    if (!definition_read(file, &read, err))
         return false;
+    json_object_update(definition, read);
     for (int i = first; i < invocation_count(in); i++)
         if (strchr(invocation_argument(in, i), '=') && !definition_assign(definition, invocation_argument(in, i), err))
             return false;
-    *ret = su_take(definition);
     return true;
 }
 
@@ -142,12 +142,28 @@ static bool set_option(const struct invocation *in, const struct definition_sett
     return false;
 }
 
+/* Is this the first time that the option was given? */
+static bool is_first(const struct invocation *in, size_t at, const char *option)
+{
+    const char *name, *value;
+    for (size_t i = 0; i < at && invocation_each(in, i, &name, &value); i++)
+        if (strcmp(name, option) == 0)
+            return false;
+    return true;
+}
+
 bool definition_options(const struct invocation *in, const struct definition_setting *settings, json_t *definition, struct su_err *err)
 {
     const char *name, *value;
-    for (size_t at = 0; invocation_each(in, at, &name, &value); at++)
-        for (const struct definition_setting *setting = settings; setting->option; setting++)
-            if (strcmp(setting->option, name) == 0 && !set_option(in, setting, value, definition, err))
+    for (size_t at = 0; invocation_each(in, at, &name, &value); at++) {
+        for (const struct definition_setting *setting = settings; setting->option; setting++) {
+            if (strcmp(setting->option, name) != 0)
+                continue;
+            if (setting->kind == DEFINITION_TEXTS && is_first(in, at, name))
+                definition_set(definition, setting->member, json_array());
+            if (!set_option(in, setting, value, definition, err))
                 return false;
+        }
+    }
     return true;
 }

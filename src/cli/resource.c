@@ -30,22 +30,29 @@ void resource_add_filters(const struct invocation *in, const char *const *filter
 
 /* --- the calls --------------------------------------------------------------------- */
 
-int resource_put(struct invocation *in, const char *path, const char *noun, const json_t *body, struct su_err *err)
+/* condition: an If-Match header, or NULL. */
+static int put_if(struct invocation *in, const char *path, const char *noun, const json_t *body, const char *condition, struct su_err *err)
 {
     struct client *client;
     const char *name = invocation_argument(in, 0);
     SU_AUTO_FREE char *full = resource_path(path, name, "");
-    SU_AUTO_JSON json_t *answer = NULL;
-    if (!invocation_client(in, &client, err) || !client_json(client, "PUT", full, body, &answer, err))
+    CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
+    struct client_call call = {.method = "PUT", .path = full, .json = body, .headers = {condition}};
+    if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))
         return COMMAND_FAILED;
-    if (invocation_wants_json(in) && answer)
-        output_json(answer);
+    if (invocation_wants_json(in) && reply.json)
+        output_json(reply.json);
     else if (!invocation_wants_json(in) && !invocation_is_quiet(in)) {
         printf("%s ", noun);
         output_text(stdout, name);
         puts(" set");
     }
     return EXIT_DONE;
+}
+
+int resource_put(struct invocation *in, const char *path, const char *noun, const json_t *body, struct su_err *err)
+{
+    return put_if(in, path, noun, body, NULL, err);
 }
 
 static int print_answer(const struct invocation *in, const json_t *answer, void (*print)(const json_t *))
@@ -78,23 +85,37 @@ int resource_get(struct invocation *in, const char *path, void (*print)(const js
 
 /* --- rows' functions ------------------------------------------------------------------ */
 
-static bool build(const struct invocation *in, int first, json_t **ret, struct su_err *err)
+/* Arguments from the second on and options, over what is there. */
+static bool build(const struct invocation *in, json_t *definition, struct su_err *err)
 {
     const struct resource *resource = resource_of(in);
-    SU_AUTO_JSON json_t *definition = NULL;
-    if (!definition_arguments(in, first, &definition, err) ||
-        (resource->settings && !definition_options(in, resource->settings, definition, err)) ||
-        (resource->complete && !resource->complete(in, definition, err)))
-        return false;
-    *ret = su_take(definition);
-    return true;
+    return definition_arguments(in, 1, definition, err) && (!resource->settings || definition_options(in, resource->settings, definition, err)) &&
+           (!resource->complete || resource->complete(in, definition, err));
 }
 
 int resource_run_put(struct invocation *in, struct su_err *err)
 {
     const struct resource *resource = resource_of(in);
-    SU_AUTO_JSON json_t *definition = NULL;
-    return build(in, 1, &definition, err) ? resource_put(in, resource->path, resource->noun, definition, err) : COMMAND_FAILED;
+    SU_AUTO_JSON json_t *definition = json_object();
+    return build(in, definition, err) ? put_if(in, resource->path, resource->noun, definition, NULL, err) : COMMAND_FAILED;
+}
+
+int resource_run_set(struct invocation *in, struct su_err *err)
+{
+    struct client *client;
+    const struct resource *resource = resource_of(in);
+    SU_AUTO_FREE char *path = resource_path(resource->path, invocation_argument(in, 0), "");
+    CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
+    struct client_call call = {.method = "GET", .path = path};
+    if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))
+        return COMMAND_FAILED;
+    json_t *definition = json_object_get(reply.json, "definition");
+    SU_AUTO_FREE char *condition = *reply.etag ? su_format("If-Match: %s", reply.etag) : NULL;
+    if (!definition) {
+        su_fail(err, SU_UNAVAILABLE, "what answers at %s is not a Suricate server", client_url(client));
+        return COMMAND_FAILED;
+    }
+    return build(in, definition, err) ? put_if(in, resource->path, resource->noun, definition, condition, err) : COMMAND_FAILED;
 }
 
 int resource_run_ls(struct invocation *in, struct su_err *err)
@@ -133,8 +154,8 @@ int resource_run_rm(struct invocation *in, struct su_err *err)
 int resource_run_post(struct invocation *in, struct su_err *err)
 {
     const struct command *command = invocation_command(in);
-    SU_AUTO_JSON json_t *body = NULL;
+    SU_AUTO_JSON json_t *body = json_object();
     SU_AUTO_FREE char *verb = su_format("/%s", strchr(command->name, ' ') + 1);
     SU_AUTO_FREE char *path = resource_path(command->resource->path, invocation_argument(in, 0), verb);
-    return build(in, 1, &body, err) ? resource_send(in, "POST", path, body, pages_print_record, err) : COMMAND_FAILED;
+    return build(in, body, err) ? resource_send(in, "POST", path, body, pages_print_record, err) : COMMAND_FAILED;
 }

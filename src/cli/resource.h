@@ -22,6 +22,8 @@ char *resource_path(const char *path, const char *name, const char *rest);
 
 /* NAME [FILE] [FIELD=VALUE…]: PUT. */
 command_fn resource_run_put;
+/* NAME [FILE] [FIELD=VALUE…]: change what is said of the "definition" that is there. */
+command_fn resource_run_set;
 command_fn resource_run_ls;
 command_fn resource_run_show;
 /* NAME… */

@@ -36,8 +36,8 @@ static void print_id(const json_t *silence) { puts(su_json_string(silence, "id",
 
 static int run_add(struct invocation *in, struct su_err *err)
 {
-    SU_AUTO_JSON json_t *silence = NULL;
-    if (!definition_arguments(in, 0, &silence, err) || !definition_options(in, silence_settings, silence, err) ||
+    SU_AUTO_JSON json_t *silence = json_object();
+    if (!definition_arguments(in, 0, silence, err) || !definition_options(in, silence_settings, silence, err) ||
         !add_end(in, silence, err))
         return COMMAND_FAILED;
     if (!json_object_get(silence, "matchers"))

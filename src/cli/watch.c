@@ -2,13 +2,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/client.h"
 #include "cli/groups.h"
 #include "cli/output.h"
 #include "cli/resource.h"
 #include "cli/url.h"
 #include "cli/watch_tail.h"
 
-enum { PATH_BYTES = 16 << 10 };
+enum { PATH_BYTES = 16 << 10, BACKTEST_S = 600 /* for an answer to begin */ };
 
 static const struct definition_setting definition_settings[] = {
     {"stream", "stream"},
@@ -38,23 +39,11 @@ static bool add_actions(const struct invocation *in, json_t *definition, struct 
 {
     (void)err;
     const char *option, *value;
-    for (size_t at = 0; invocation_each(in, at, &option, &value); at++) {
-        if (strcmp(option, "action") != 0)
-            continue;
-        if (!json_is_array(json_object_get(definition, "actions")))
-            json_object_set_new(definition, "actions", json_array());
-        json_array_append_new(json_object_get(definition, "actions"), json_pack("{s:o}", "action", su_json_text_or_null(value)));
-    }
-    return true;
-}
-
-static bool build(const struct invocation *in, json_t **ret, struct su_err *err)
-{
-    SU_AUTO_JSON json_t *definition = NULL;
-    if (!definition_arguments(in, 1, &definition, err) || !definition_options(in, definition_settings, definition, err) ||
-        !add_actions(in, definition, err))
-        return false;
-    *ret = su_take(definition);
+    if (invocation_has(in, "action"))
+        json_object_set_new(definition, "actions", json_array());
+    for (size_t at = 0; invocation_each(in, at, &option, &value); at++)
+        if (strcmp(option, "action") == 0)
+            json_array_append_new(json_object_get(definition, "actions"), json_pack("{s:o}", "action", su_json_text_or_null(value)));
     return true;
 }
 
@@ -67,21 +56,31 @@ static const struct definition_setting range_settings[] = {
     {NULL, NULL},
 };
 
-static void print_backtest(const json_t *answer)
+/* Decisions about this key; all when it is NULL. */
+static json_t *only_of(const json_t *decisions, const char *key)
+{
+    size_t i;
+    json_t *decision, *found = json_array();
+    json_array_foreach(decisions, i, decision)
+        if (!key || strcmp(su_json_string(decision, "key", ""), key) == 0)
+            json_array_append(found, decision);
+    return found;
+}
+
+static void print_backtest(const json_t *answer, const char *key)
 {
     static const struct pages_view view = {
         .none = "no decisions",
-        .cells = {{"WINDOW", "window.end", PAGES_TIME}, {"KEY", "key"},
-                  {"EVENT", "event"}, {"LEVEL", "level"},
-                  {"SCORE", "grounds.score|score", PAGES_NUMBER},
-                  {"VALUE", "grounds.value|value", PAGES_NUMBER},
-                  {"NORMAL", "grounds.expected|expected", PAGES_NUMBER}, {"ACTION", "action"},
-                  {"REASON", "reason"}}};
-    const json_t *compared = json_object_get(answer, "compared"), *decisions = json_object_get(answer, "decisions");
+        .cells = {{"WINDOW", "window.start", PAGES_TIME}, {"KEY", "key"}, {"EVENT", "event"}, {"LEVEL", "level"},
+                  {"SCORE", "grounds.score", PAGES_NUMBER}, {"VALUE", "grounds.value", PAGES_NUMBER},
+                  {"NORMAL", "grounds.expected", PAGES_NUMBER}, {"ACTION", "action"}, {"REASON", "reason"}}};
+    const json_t *compared = json_object_get(answer, "compared");
+    SU_AUTO_JSON json_t *decisions = only_of(json_object_get(answer, "decisions"), key);
     pages_print_items(decisions, &view);
-    fprintf(stderr, "%lld windows of %lld keys, %lld messages: %zu decisions%s", (long long)su_json_int(answer, "windows", 0),
-            (long long)su_json_int(answer, "keys", 0), (long long)su_json_int(answer, "messages", 0), json_array_size(decisions),
-            su_json_bool(answer, "truncated", false) ? ", and more than are shown" : "");
+    fprintf(stderr, "%lld windows of %lld keys, %lld messages: %lld decisions%s", (long long)su_json_int(answer, "windows", 0),
+            (long long)su_json_int(answer, "keys", 0), (long long)su_json_int(answer, "messages", 0),
+            (long long)su_json_int(answer, "decisions_total", (json_int_t)json_array_size(json_object_get(answer, "decisions"))),
+            su_json_bool(answer, "truncated", false) ? ", more than are shown" : "");
     if (json_is_object(compared))
         fprintf(stderr, "; live there were %lld, %lld of them the same", (long long)su_json_int(compared, "live", 0),
                 (long long)su_json_int(compared, "same", 0));
@@ -90,15 +89,25 @@ static void print_backtest(const json_t *answer)
 
 static int run_backtest(struct invocation *in, struct su_err *err)
 {
-    SU_AUTO_JSON json_t *definition = NULL;
+    struct client *client;
+    SU_AUTO_JSON json_t *definition = json_object();
     SU_AUTO_JSON json_t *body = json_object();
+    CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
     bool is_new = invocation_has(in, "new");
     SU_AUTO_FREE char *path = is_new ? su_strdup("/v1/backtests") : resource_path("/v1/watches", invocation_argument(in, 0), "/backtest");
-    if (!build(in, &definition, err) || !definition_options(in, range_settings, body, err))
+    if (!definition_arguments(in, 1, definition, err) || !definition_options(in, definition_settings, definition, err) ||
+        !add_actions(in, definition, err) || !definition_options(in, range_settings, body, err))
         return COMMAND_FAILED;
     if (json_object_size(definition))
         json_object_set(body, "definition", definition);
-    return resource_send(in, "POST", path, body, print_backtest, err);
+    struct client_call call = {.method = "POST", .path = path, .json = body, .quiet_limit_s = BACKTEST_S};
+    if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))
+        return COMMAND_FAILED;
+    if (invocation_wants_json(in))
+        output_json(reply.json);
+    else
+        print_backtest(reply.json, invocation_option(in, "key"));
+    return EXIT_DONE;
 }
 
 /* ------------------------------------------------------------- keys, scores */
@@ -126,7 +135,7 @@ static int run_keys(struct invocation *in, struct su_err *err)
 static void print_scores(const json_t *answer)
 {
     static const char *const members[] = {"values", "scores", "expected", "low", "high", "levels"};
-    static const char *const titles[] = {"WINDOW ENDS", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH", "LEVEL"};
+    static const char *const titles[] = {"WINDOW", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH", "LEVEL"};
     const json_t *times = json_object_get(answer, "times");
     struct output_table *table = output_table_new(SU_COUNT(titles), titles);
     for (size_t column = 1; column < SU_COUNT(members); column++)
@@ -160,11 +169,11 @@ static int run_scores(struct invocation *in, struct su_err *err)
 
 static const struct pages_view watch_view = {
     .none = "no watches",
-    .cells = {{"NAME", "name"}, {"STREAM", "stream|definition.stream"},
-              {"EVERY", "every|definition.every"}, {"DETECTOR", "code"},
+    .cells = {{"NAME", "name"}, {"STREAM", "definition.stream"},
+              {"EVERY", "definition.every"}, {"DETECTOR", "code"},
               {"STATE", "state"}, {"KEYS", "keys", PAGES_NUMBER},
               {"FIRING", "firing", PAGES_NUMBER}, {"WORST", "worst"},
-              {"BEHIND", "lag.messages", PAGES_NUMBER}, {"ERROR", "error"}}};
+              {"BEHIND BY", "lag.seconds", PAGES_SECONDS}, {"ERROR", "error"}}};
 static const struct resource watches = {.noun = "watch", .path = "/v1/watches", .view = &watch_view, .settings = definition_settings,
                                         .complete = add_actions};
 
@@ -223,6 +232,9 @@ const struct command watch_commands[] = {
      .example = "suricate watch put latency --stream syscalls --every 10s --by comm --value 'avg(lat)' --warning 0.99 --action page-me\n"
                 "suricate watch put latency watch.json hold.windows=3 hold.of=5",
      .options = put_options, .arguments_min = 1, .arguments_max = 1000, .run = resource_run_put, .resource = &watches},
+    {.name = "watch set", .arguments = "NAME [FIELD=VALUE…]", .summary = "change what is said of a watch, and leave the rest",
+     .example = "suricate watch set latency enabled=false\nsuricate watch set latency --critical 0.9999 --hold 3", .options = put_options,
+     .arguments_min = 1, .arguments_max = 1000, .run = resource_run_set, .resource = &watches},
     {.name = "watch ls", .summary = "list watches, their states and what fires", .run = resource_run_ls, .resource = &watches},
     {.name = "watch show", .arguments = "NAME", .summary = "show a watch: definition, position, lag, what fires", .arguments_min = 1,
      .arguments_max = 1, .run = resource_run_show, .resource = &watches},

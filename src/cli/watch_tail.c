@@ -78,7 +78,7 @@ static bool on_event(void *arg, const char *event, const char *id, struct su_str
     (void)data;
     struct watch_tail *tail = arg;
     patience_renew(&tail->patience);
-    if (strncmp(event, "anomaly.", 8) != 0 && strncmp(event, "action.", 7) != 0 && strcmp(event, "reset") != 0)
+    if (strcmp(event, "decision.made") != 0 && strcmp(event, "reset") != 0)
         return true;
     tail->has_failed = !show_new(tail, tail->err);
     return !tail->has_failed && !ferror(stdout) && !(tail->max && tail->shown == tail->max);

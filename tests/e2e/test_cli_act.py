@@ -81,3 +81,60 @@ def test_a_decision_is_found_by_how_its_id_begins(acting: Server) -> None:
     unknown = acting.cli("why", "zzzz", check=False)
     assert unknown.returncode == 3 and "begins with zzzz" in unknown.stderr and "decision ls" in unknown.stderr
     assert acting.cli("why", "z" * 26, check=False).returncode == 3
+
+
+def test_investigating_a_decision_makes_one_notebook_that_runs(acting: Server) -> None:
+    decision = decide(acting)
+    name = acting.cli("decision", "investigate", "last").stdout.strip()
+    assert name == f"investigate/{decision}"
+    before = acting.requests.get(f"/v1/notebooks/{name}", params={"view": "info"}).json()
+    assert acting.cli("decision", "investigate", decision).stdout.strip() == name
+    assert acting.requests.get(f"/v1/notebooks/{name}", params={"view": "info"}).json()["version"] == before["version"]
+    ended = json.loads(acting.cli("run", name, "--wait", "--json", check=False).stdout)
+    assert ended["state"] == "succeeded", ended["error"]
+    assert ended["result"]["decision"] == decision and ended["figures"]
+
+
+# -- detectors ----------------------------------------------------------------------------------------------------
+
+
+def test_detectors_are_listed_and_tried_on_a_table(server: Server) -> None:
+    listed = server.cli("detector", "ls").stdout
+    assert "combination" in listed and "seasonal" in listed
+    rows = [{"at": f"2025-01-01T{hour:02}:{minute:02}:00Z", "load": 5 + minute % 3} for hour in range(20) for minute in range(60)]
+    rows[1100]["load"] = 500
+    table = "".join(json.dumps(row) + "\n" for row in rows)
+    scored = json.loads(server.cli("detector", "score", "combination", "-", "--time", "at", "--json", input=table).stdout)
+    assert len(scored["scores"]) == 1200 and scored["scores"][1100] > 0.999
+    said = server.cli("detector", "score", "threshold", "-", "--field", "load", "-p", "above=100", input=table).stdout
+    assert said.splitlines()[0].split() == ["ROW", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH"] and len(said.splitlines()) == 1201
+    unknown = server.cli("detector", "score", "magic", "-", input=table, check=False)
+    assert unknown.returncode == 3 and "magic" in unknown.stderr
+    assert server.cli("detector", "score", "threshold", "-", input='{"a": "text"}\n', check=False).returncode == 2
+
+
+# -- models -------------------------------------------------------------------------------------------------------
+
+
+def test_models_are_saved_promoted_compared_rolled_back_and_fetched(server: Server) -> None:
+    assert "no models" in server.cli("model", "ls").stderr
+    server.cli("model", "promotion", "load", "metric=auc", "better=higher", "at_least=0.5")
+    for auc, mean in ((0.7, 1.0), (0.6, 2.0), (0.9, 3.0)):
+        said = server.cli("model", "save", "load", "-", "--metric", f"auc={auc}", input=json.dumps({"mean": mean})).stdout
+    assert said.startswith("version 3 is live")
+    shown = server.cli("model", "show", "load").stdout
+    assert "candidate" in shown and "retired" in shown and '{"auc":0.9}' in shown
+    assert json.loads(server.cli("model", "get", "load").stdout) == {"mean": 3.0}
+    assert json.loads(server.cli("model", "get", "load", "--version", "1").stdout) == {"mean": 1.0}
+    compared = server.cli("model", "compare", "load", "1", "3").stdout
+    assert "auc" in compared and "0.7" in compared and compared.splitlines()[-1].split()[-1] == "b"
+    assert server.cli("model", "rollback", "load").stdout == "version 1 is live\n"
+    assert server.cli("model", "promote", "load", "2").stdout == "version 2 is live\n"
+    server.cli("model", "retire", "load", "3")
+    assert "3" in server.cli("model", "ls").stdout
+    server.cli("model", "promotion", "load", "--none")
+    assert read(server, "model", "show", "load")["promotion"] is None
+    assert server.cli("model", "promote", "load", "two", check=False).returncode == 2
+    assert server.cli("model", "promote", "load", "9", check=False).returncode == 3
+    server.cli("model", "rm", "load")
+    assert "no models" in server.cli("model", "ls").stderr

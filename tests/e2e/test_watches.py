@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 from datetime import datetime, timezone
 from typing import Any, Callable
 
@@ -121,6 +123,30 @@ def test_a_back_test_needs_no_watch_and_gives_scores(watching):
     assert [one["event"] for one in tested["decisions"]] == ["opened"]
     assert tested["scores"]["values"][:4] == [10, 11, 12, 10] and tested["scores"]["values"][-1] == 500
     assert tested["scores"]["levels"][-1] == "critical" and len(tested["scores"]["times"]) == 51
+
+
+def test_a_day_live_and_replayed_is_the_same_to_the_last_byte(watching):
+    """Pushed in pieces, with restarts in between, against one back-test of all of it."""
+    rules = {"levels": {"on": "score", "warning": {"enter": 0.99, "leave": 0.9}, "critical": {"enter": 0.999, "leave": 0.9}}, "hold": {"windows": 2, "of": 3},
+             "cooldown": "5m", "settle": "30s", "by": ["host"], "every": "30s", "detector": {"kind": "combination"}}
+    watch(watching, **rules)
+    numbers = random.Random(7)
+    day = [(30 * n + numbers.random() * 20, 50 + 20 * math.sin(n / 458) + numbers.gauss(0, 3) + (60 if n % 611 < 6 else 0), host)
+           for n in range(2880) for host in ("a", "b", "c") if numbers.random() > 0.02]
+    day.sort()
+    pieces = sorted(numbers.sample(range(len(day)), 30))
+    for number, (start, end) in enumerate(zip([0, *pieces], [*pieces, len(day)])):
+        say(watching, *day[start:end])
+        if number % 10 == 9:
+            (watching.kill if number % 20 == 9 else watching.stop)()
+            watching.start()
+    wait_until(reached(watching, 86_340), "the day was gone through")
+    live, again = decisions(watching), backtest(watching)
+    parts = ("id", "key", "event", "level", "action", "grounds", "reason")
+    assert len(live) > 10 and again["compared"] == {"live": len(live), "same": len(live), "differ": []}
+    assert [json.dumps({part: one[part] for part in parts}, sort_keys=True) for one in live] == \
+        [json.dumps({part: one[part] for part in parts}, sort_keys=True) for one in again["decisions"]]
+    assert seen(watching)["differing"] == 0
 
 
 def test_nothing_is_decided_twice_or_lost_over_kills(watching):

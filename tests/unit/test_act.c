@@ -4,6 +4,8 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/model.h"
+#include "act/outbox.h"
 #include "act/signature.h"
 #include "aggregate/blobref.h"
 #include "aggregate/fetch.h"
@@ -19,6 +21,7 @@ struct world {
     struct fetches *fetches;
     struct consumers *consumers;
     struct actions *actions;
+    struct models *models;
     struct iterations *iterations;
     struct stream *stream;
     int64_t epoch;
@@ -29,7 +32,7 @@ static void open_world(struct world *w)
 {
     static const struct store_migration *const migrations[] = {
         blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, consumer_migrations,
-        action_migrations, decision_migrations, NULL};
+        action_migrations, decision_migrations, model_migrations, NULL};
     static const char *const allow[] = {"127.0.0.1:9", NULL};
     const struct fetches_options fetches_options = {.allow = allow};
     const struct log_options log_options = {.owner = {blobref_hold, blobref_release, blobref_collect}};
@@ -39,8 +42,9 @@ static void open_world(struct world *w)
         || !streams_open(w->store, w->logs, w->bus, NULL, &w->streams, &w->err)
         || !fetches_open(w->store, w->objects, w->bus, &fetches_options, &w->fetches, &w->err)
         || !consumers_open(w->streams, &w->consumers, &w->err)
-        || !actions_open(w->store, w->bus, w->fetches, &w->actions, &w->err)
-        || !iterations_open(w->store, w->bus, w->objects, w->consumers, &w->iterations, &w->err))
+        || !actions_open(&(struct action_services){.store = w->store, .bus = w->bus, .fetches = w->fetches}, &w->actions, &w->err)
+        || !models_open(w->store, w->bus, w->objects, &w->models, &w->err)
+        || !iterations_open(w->store, w->bus, w->models, w->consumers, &w->iterations, &w->err))
         fail_msg("%s", w->err.message);
 }
 
@@ -48,6 +52,7 @@ static void close_world(struct world *w)
 {
     stream_unref(w->stream);
     iterations_close(w->iterations);
+    models_close(w->models);
     actions_close(w->actions);
     consumers_close(w->consumers);
     fetches_close(w->fetches);
@@ -127,8 +132,8 @@ static void pauses_double_up_to_ten_minutes(void **state)
     assert_int_equal(delivery_pause_ms(1000, 1, 0.0), 500);
     assert_int_equal(delivery_pause_ms(1000, 4, 1.0), 8000);
     assert_int_equal(delivery_pause_ms(1000, 500, 1.0), 600000);
-    assert_true(delivery_is_final(400) && delivery_is_final(410) && delivery_is_final(422));
-    assert_false(delivery_is_final(404) || delivery_is_final(500) || delivery_is_final(429) || delivery_is_final(302));
+    assert_true(action_webhook_is_final(400) && action_webhook_is_final(410) && action_webhook_is_final(422));
+    assert_false(action_webhook_is_final(404) || action_webhook_is_final(500) || action_webhook_is_final(429) || action_webhook_is_final(302));
 }
 
 /* --- actions ---------------------------------------------------------------------- */
@@ -266,11 +271,12 @@ static void the_outbox_keeps_the_order_of_each_action(void **state)
     assert_string_equal(a.action, "a");
     assert_string_equal(b.action, "b");
     assert_int_equal(end.number, 0);
-    check_ok(store_write(w->store, settle_job, &(struct outbox_result){"main", "a", a.number, "the receiver answered 503", false, 77}, &err));
+    check_ok(store_write(w->store, settle_job, &(struct outbox_result){.tenant = "main", .action = "a", .number = a.number, .outcome = OUTBOX_AGAIN,
+                                             .error = "the receiver answered 503", .due_ms = 77, .status = 503}, &err));
     struct outbox_head again = head_of(w, "", "");
     assert_int_equal(again.number, a.number);
     assert_int_equal(again.due_ms, 77);
-    check_ok(store_write(w->store, settle_job, &(struct outbox_result){"main", "a", a.number, NULL, false, 0}, &err));
+    check_ok(store_write(w->store, settle_job, &(struct outbox_result){.tenant = "main", .action = "a", .number = a.number, .outcome = OUTBOX_SENT}, &err));
     struct outbox_head next = head_of(w, "", "");
     assert_int_equal(next.number, a.number + 1);
     check_ok(action_delete(w->actions, "main", "a", "owner", &err));

@@ -24,6 +24,8 @@ for up to 30 seconds.
 """
 
 from . import errors
+from ._actions import action, actions, delete_action, delete_silence, silence, silences, try_action
+from ._decisions import approve, decisions, investigate, reject, resend, why
 from ._detect import detect, detectors
 from ._first import (
     create_object,
@@ -34,7 +36,7 @@ from ._first import (
     update_object,
 )
 from ._follow import Window, follow
-from ._models import load_model, save_model
+from ._models import ModelVersion, load_model, model, models, promote, promotion, retire, rollback, save_model
 from ._objects import Info, delete, download, exists, info, preview, read, tags, versions, write
 from ._objects import list as list  # not in __all__: a star import must not hide the built-in
 from ._output import progress, result, show
@@ -53,6 +55,8 @@ from ._streams import (
     window,
 )
 from ._transport import connect
+from ._triggers import delete_trigger, fire, firings, trigger, triggers
+from ._watches import backtest, delete_watch, scores, watch, watch_keys, watches
 from .errors import (
     Conflict,
     Denied,
@@ -75,6 +79,7 @@ __all__ = [
     "Internal",
     "Invalid",
     "Limit",
+    "ModelVersion",
     "NotFound",
     "Run",
     "RunFailed",
@@ -82,11 +87,20 @@ __all__ = [
     "TimedOut",
     "Unavailable",
     "Window",
+    "action",
+    "actions",
+    "approve",
+    "backtest",
     "connect",
     "create_object",
     "create_stream",
+    "decisions",
     "delete",
+    "delete_action",
+    "delete_silence",
     "delete_stream",
+    "delete_trigger",
+    "delete_watch",
     "detect",
     "detectors",
     "download",
@@ -94,33 +108,54 @@ __all__ = [
     "exists",
     "export",
     "fetch",
+    "fire",
+    "firings",
     "follow",
     "info",
+    "investigate",
     "list_objects",
     "list_streams",
     "load_model",
     "messages",
+    "model",
+    "models",
     "plain",
     "preview",
     "progress",
+    "promote",
+    "promotion",
     "push",
     "read",
     "recipes",
+    "reject",
+    "resend",
     "result",
+    "retire",
     "retrieve_from_stream",
     "retrieve_object",
+    "rollback",
     "run",
     "run_recipe",
     "runs",
     "save_model",
+    "scores",
     "show",
+    "silence",
+    "silences",
     "sql",
     "stream",
     "streams",
     "tags",
     "tail",
+    "trigger",
+    "triggers",
+    "try_action",
     "update_object",
     "versions",
+    "watch",
+    "watch_keys",
+    "watches",
+    "why",
     "window",
     "write",
 ]

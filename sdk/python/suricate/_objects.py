@@ -237,16 +237,18 @@ def list(prefix: str | None = None, *, tag: str | None = None) -> builtins.list[
     return collect("objects", prefix=prefix, tag=tag)
 
 
-def collect(*parts: str, **query: Any) -> builtins.list[Any]:
-    """Follow a list's cursor to its end."""
+def collect(*parts: str, most: int | None = None, **query: Any) -> builtins.list[Any]:
+    """Follow a list's cursor to its end, or until there are `most` items."""
     items: builtins.list[Any] = []
     cursor: str | None = None
-    while True:
-        page = call("GET", path(*parts, **query, limit=1000, cursor=cursor))
+    while most is None or len(items) < most:
+        limit = 1000 if most is None else min(most - len(items), 1000)
+        page = call("GET", path(*parts, **query, limit=limit, cursor=cursor))
         items += page["items"]
         cursor = page.get("next")
         if not cursor:
-            return items
+            break
+    return items
 
 
 def info(name: str, *, version: int | None = None) -> Info:
