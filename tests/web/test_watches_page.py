@@ -145,7 +145,7 @@ def test_keys_are_listed_by_state_and_lead_to_their_chart(open_page: Callable[..
 def test_a_shadow_week_sets_another_detector_beside_the_live_one(open_page: Callable[..., Page], shared_server: Any, axe: Any, screens: Any) -> None:
     make_stream(shared_server, "page/shadow")
     watch(shared_server, "page-shadow", "page/shadow", detector={"kind": "threshold", "parameters": {"above": 60}},
-          levels={"on": "score", "critical": {"enter": 0.98, "leave": 0.5}})
+          levels={"on": "score", "critical": {"enter": 0.98, "leave": 0.97}})
     say(shared_server, "page/shadow", wave(200, w150=70.0, w151=71.0))
     wait_until(lambda: len(decisions(shared_server, watch="page-shadow")) == 2, "an episode")
     page = open_page(place="processing/watches/page-shadow?tab=shadow")

@@ -210,10 +210,31 @@ export interface ActionInfo {
 export interface TriggerInfo {
   name: string;
   when: {kind: string; [more: string]: unknown};
-  then: {[more: string]: unknown};
+  then: {run?: {notebook?: string; recipe?: string; [more: string]: unknown}; action?: string; parameters?: Fields};
   enabled?: boolean;
+  state: string;
+  error: string | null;
+  next_at: string | null;
+  last_fired: string | null;
+  fired: number;
+  queued: number;
+  skipped: number;
+  dropped: number;
+  missed: number;
+  under_way: {decision: string | null; run: string | null} | null;
   [more: string]: unknown;
 }
+export interface Firing {
+  at: string;
+  state: string;
+  decision: string | null;
+  delivery: string | null;
+  run: string | null;
+  reason: string | null;
+  event: Json;
+  parameters: Json;
+}
+
 export interface Silence {
   id: string;
   matchers: Record<string, string>;

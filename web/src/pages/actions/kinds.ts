@@ -29,7 +29,7 @@ export const ACTION_KINDS: ActionKind[] = [
     fields: [
       {at: "/webhook", label: "Address", required: true, wide: true, placeholder: "https://example.com/hook"},
       {
-        at: "/secret",
+        at: "/secret", suggest: "secrets",
         label: "Secret it is signed with",
         placeholder: "name of a secret",
         hint: "Standard Webhooks: the receiver can check that it is you",
@@ -51,7 +51,7 @@ export const ACTION_KINDS: ActionKind[] = [
     about: "A message with publisher confirms",
     fields: [
       {at: "/url", label: "Broker", placeholder: "amqps://broker.example/vhost", required: true},
-      {at: "/secret", label: "Secret with the password", placeholder: "name of a secret"},
+      {at: "/secret", suggest: "secrets", label: "Secret with the password", placeholder: "name of a secret"},
       {at: "/exchange", label: "Exchange", placeholder: "the default one"},
       {at: "/routing_key", label: "Routing key"},
       {at: "/mandatory", label: "Must reach a queue", as: "check", otherwise: true},
@@ -63,8 +63,8 @@ export const ACTION_KINDS: ActionKind[] = [
     title: "Notebook",
     about: "Runs a notebook or a recipe",
     fields: [
-      {at: "/notebook", label: "Notebook", placeholder: "reports/anomaly.ipynb"},
-      {at: "/recipe", label: "or recipe"},
+      {at: "/notebook", suggest: "notebooks", label: "Notebook", placeholder: "reports/anomaly.ipynb"},
+      {at: "/recipe", suggest: "recipes", label: "or recipe"},
       {at: "/parameters", label: "Parameters", as: "json", wide: true, placeholder: '{"key": "{{ decision.key }}"}'},
     ],
   },
@@ -77,7 +77,7 @@ export const ACTION_KINDS: ActionKind[] = [
       {at: "/from", label: "From", required: true, placeholder: "suricate@example.com"},
       {at: "/to", label: "To", as: "list", required: true, placeholder: "ops@example.com, you@example.com"},
       {at: "/user", label: "User"},
-      {at: "/secret", label: "Secret with the password", placeholder: "name of a secret"},
+      {at: "/secret", suggest: "secrets", label: "Secret with the password", placeholder: "name of a secret"},
       {at: "/subject", label: "Subject", wide: true, placeholder: "{{ decision.watch }}: {{ decision.level }}"},
       {at: "/body", label: "Body", as: "lines", wide: true, placeholder: "{{ decision.reason }}"},
     ],

@@ -5,12 +5,8 @@ import {Copy, Dialog, ProblemBox} from "../../ui";
 import {decisionHref, triggerPath} from "../processing/words";
 
 interface Fired {
-  decision?: string | null;
-  id?: string | null;
-  outcome?: string;
-  state?: string;
-  run?: string | null;
-  [more: string]: unknown;
+  decision: string | null;
+  state: string;
 }
 
 export function FireButton({name}: {name: string}) {
@@ -64,21 +60,13 @@ function FireDialog({name, close}: {name: string; close: () => void}) {
   );
 }
 
+const SAID: Record<string, string> = {fired: "Fired.", queued: "It waits for the one under way.", skipped: "Passed by: one is under way."};
+
 function Answer({fired}: {fired: Fired}) {
-  const decision = fired.decision ?? fired.id;
   return (
-    <div class="good-news section" role="status">
-      <p>
-        <b>Fired</b>
-        {fired.outcome ? `: ${fired.outcome}` : ""}. {decision && <a href={decisionHref(decision)}>Its decision</a>}
-        {fired.run && (
-          <>
-            {" "}
-            <a href={`/runs/${fired.run}`}>Its run</a>
-          </>
-        )}
-      </p>
-    </div>
+    <p class="good-news" role="status">
+      <b>{SAID[fired.state] ?? fired.state}</b> {fired.decision && <a href={decisionHref(fired.decision)}>Its decision</a>}
+    </p>
   );
 }
 

@@ -13,16 +13,15 @@ import {FireButton} from "./fire";
 import {TriggerForm} from "./form";
 import {thenWords, whenWords} from "./kinds";
 
-export const at = (value: unknown): string | null => (typeof value === "string" ? value : null);
+const STATES: Record<string, string> = {waiting: "good", working: "live", stopped: "bad"};
 
 export function TriggerState({trigger}: {trigger: TriggerInfo}) {
-  if (trigger.enabled === false) return <span class="state">off</span>;
-  return trigger["error"] ? (
-    <span class="state bad" title={String(trigger["error"])}>
-      failing
+  const kind = trigger.error ? "bad" : (STATES[trigger.state] ?? "");
+  return (
+    <span class={`state ${kind}`} title={trigger.error ?? undefined}>
+      {trigger.state === "waiting" && trigger.error ? "failing" : trigger.state}
+      {trigger.queued > 0 && `, ${trigger.queued} queued`}
     </span>
-  ) : (
-    <span class="state good">on</span>
   );
 }
 
@@ -47,7 +46,7 @@ export default function Triggers({query}: PageProps) {
               Every morning a report, a recipe for each file that arrives, a retraining when a model drifts: each is a trigger.
             </Empty>
           ) : (
-            <Table label="Triggers" head={["Name", "Fired by", "Starts", "State", "Last", "Next", ""]}>
+            <Table label="Triggers" head={["Name", "Fired by", "Starts", "State", "Fired#", "Last", "Next", ""]}>
               {items.map((one) => (
                 <tr key={one.name}>
                   <th scope="row">
@@ -58,11 +57,12 @@ export default function Triggers({query}: PageProps) {
                   <td>
                     <TriggerState trigger={one} />
                   </td>
+                  <td class="number">{one.fired}</td>
                   <td class="soft">
-                    <Since at={at(one["last_fired"])} />
+                    <Since at={one.last_fired} />
                   </td>
                   <td class="soft">
-                    <Since at={at(one["next_at"])} />
+                    <Since at={one.next_at} />
                   </td>
                   <td>{may("actions:write") && <FireButton name={one.name} />}</td>
                 </tr>

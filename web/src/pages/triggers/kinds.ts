@@ -22,9 +22,10 @@ export const TRIGGER_KINDS: TriggerKind[] = [
         label: "What was missed",
         as: "select",
         options: [
-          ["", "is left out"],
-          ["one", "once"],
-          ["all", "each of them"],
+          ["", "fires once for all of it"],
+          ["none", "is left out"],
+          
+          ["all", "fires for each"],
         ],
       },
     ],
@@ -44,7 +45,7 @@ export const TRIGGER_KINDS: TriggerKind[] = [
     title: "A message",
     about: "Of any stream, that fits",
     fields: [
-      {at: "/when/stream", label: "Stream", required: true, placeholder: "_events"},
+      {at: "/when/stream", suggest: "streams", label: "Stream", required: true, placeholder: "_events"},
       {at: "/when/where", label: "Where", as: "json", wide: true, placeholder: '{"kind": "run.finished", "seconds": {"above": 60}}'},
     ],
   },
@@ -53,11 +54,11 @@ export const TRIGGER_KINDS: TriggerKind[] = [
     title: "A run",
     about: "That ended",
     fields: [
-      {at: "/when/notebook", label: "Of the notebook", placeholder: "any"},
+      {at: "/when/notebook", suggest: "notebooks", label: "Of the notebook", placeholder: "any"},
       {at: "/when/state", label: "As", as: "list", list: ["succeeded", "failed"], placeholder: "succeeded, failed"},
     ],
   },
-  {kind: "drift", title: "Drift", about: "A model that fits no more", fields: [{at: "/when/model", label: "Model", required: true}]},
+  {kind: "drift", title: "Drift", about: "A model that fits no more", fields: [{at: "/when/model", suggest: "models", label: "Model", placeholder: "any"}]},
 ];
 
 export const STARTS: {kind: string; title: string; about: string; fields: Spec[]}[] = [
@@ -66,7 +67,7 @@ export const STARTS: {kind: string; title: string; about: string; fields: Spec[]
     title: "Run a notebook",
     about: "",
     fields: [
-      {at: "/then/run/notebook", label: "Notebook", required: true, placeholder: "reports/daily.ipynb"},
+      {at: "/then/run/notebook", suggest: "notebooks", label: "Notebook", required: true, placeholder: "reports/daily.ipynb"},
       {at: "/then/run/parameters", label: "Parameters", as: "json", wide: true, placeholder: '{"file": "{{ event.name }}"}'},
     ],
   },
@@ -75,7 +76,7 @@ export const STARTS: {kind: string; title: string; about: string; fields: Spec[]
     title: "Run a recipe",
     about: "",
     fields: [
-      {at: "/then/run/recipe", label: "Recipe", required: true},
+      {at: "/then/run/recipe", suggest: "recipes", label: "Recipe", required: true},
       {at: "/then/run/object", label: "On the object", placeholder: "{{ event.name }}"},
       {at: "/then/run/parameters", label: "Parameters", as: "json", wide: true},
     ],
@@ -85,7 +86,7 @@ export const STARTS: {kind: string; title: string; about: string; fields: Spec[]
     title: "Use an action",
     about: "",
     fields: [
-      {at: "/then/action", label: "Action", required: true},
+      {at: "/then/action", suggest: "actions", label: "Action", required: true},
       {at: "/then/parameters", label: "Parameters", as: "json", wide: true},
     ],
   },
@@ -97,9 +98,11 @@ export const LIMITS: Spec[] = [
     label: "While one is under way",
     as: "select",
     options: [
-      ["", "the next waits"],
+      ["", "as usual: runs wait, actions do not"],
+      ["queue", "the next waits"],
       ["skip", "the next is left out"],
       ["replace", "the next takes its place"],
+      ["parallel", "the next starts beside it"],
     ],
   },
   {at: "/rate_limit/count", label: "At most", as: "number", placeholder: "60", hint: "times"},

@@ -1,6 +1,6 @@
 /** One trigger: its definition, its secret URL, when it fired and what came of it. */
 import {useState} from "preact/hooks";
-import type {TriggerInfo} from "../../api/acting";
+import type {Firing, TriggerInfo} from "../../api/acting";
 import {type List, remove} from "../../api/client";
 import {may} from "../../api/session";
 import {navigate} from "../../router";
@@ -9,27 +9,17 @@ import {useResource} from "../../resource";
 import {Empty, ProblemBox, Shown, Table, Time} from "../../ui";
 import {Ask} from "../processing/ask";
 import {Crumbs} from "../processing/nav";
-import {decisionHref, text, triggerPath} from "../processing/words";
-import {at, TriggerState} from ".";
+import {decisionHref, stateWords, text, triggerPath} from "../processing/words";
+import {TriggerState} from ".";
 import {FireButton, SecretUrl} from "./fire";
 import {definitionOf, TriggerForm} from "./form";
 import {thenWords, whenWords} from "./kinds";
 
-interface Firing {
-  at?: string;
-  fired_at?: string;
-  decision?: string | null;
-  id?: string;
-  outcome?: string;
-  state?: string;
-  run?: string | null;
-  event?: unknown;
-  parameters?: unknown;
-  reason?: string | null;
-}
+const FIRED: Record<string, string> = {fired: "good", queued: "live", faulty: "bad"};
 
 function Firings({name}: {name: string}) {
-  const list = useResource<List<Firing>>(`${triggerPath(name)}/firings?limit=50`, {on: ["trigger.", "decision.", "run."], every: 5000});
+  const options = {on: ["trigger.", "decision.", "run."], every: 5000};
+  const list = useResource<List<Firing>>(`${triggerPath(name)}/firings?limit=50`, options);
   return (
     <section class="section">
       <h2>When it fired</h2>
@@ -38,28 +28,27 @@ function Firings({name}: {name: string}) {
           items.length === 0 ? (
             <Empty title="It has not fired yet">It can be fired by hand.</Empty>
           ) : (
-            <Table label="Firings" head={["When", "What came of it", "Event", "Decision"]}>
-              {items.map((one, place) => {
-                const when = one.at ?? one.fired_at;
-                const decision = one.decision ?? one.id;
-                return (
-                  <tr key={decision ?? place}>
-                    <th scope="row">{when ? <Time at={when} /> : "–"}</th>
-                    <td>
-                      {one.outcome ?? one.state ?? ""} {one.reason && <span class="soft">{one.reason}</span>}{" "}
-                      {one.run && <a href={`/runs/${one.run}`}>run</a>}
-                    </td>
-                    <td class="mono small soft act-target">{text(one.event ?? one.parameters ?? "")}</td>
-                    <td>
-                      {decision && (
-                        <a href={decisionHref(decision)}>
-                          look<span class="sr"> at the decision</span>
-                        </a>
-                      )}
-                    </td>
-                  </tr>
-                );
-              })}
+            <Table label="Firings" head={["When", "What came of it", "Event", "Run", "Decision"]}>
+              {items.map((one, place) => (
+                <tr key={one.decision ?? `${one.at} ${place}`}>
+                  <th scope="row">
+                    <Time at={one.at} />
+                  </th>
+                  <td>
+                    <span class={`state ${FIRED[one.state] ?? ""}`}>{one.state}</span> {one.delivery && <span class="soft">{stateWords(one.delivery)}</span>}
+                    {one.reason && <small class="soft act-sub">{one.reason}</small>}
+                  </td>
+                  <td class="mono small soft act-target">{text(one.event ?? one.parameters ?? "")}</td>
+                  <td>{one.run && <a href={`/runs/${one.run}`}>run</a>}</td>
+                  <td>
+                    {one.decision && (
+                      <a href={decisionHref(one.decision)}>
+                        look<span class="sr"> at the decision</span>
+                      </a>
+                    )}
+                  </td>
+                </tr>
+              ))}
             </Table>
           )
         }
@@ -70,8 +59,6 @@ function Firings({name}: {name: string}) {
 
 function View({trigger, refresh}: {trigger: TriggerInfo; refresh: () => void}) {
   const [isDeleting, del] = useState(false);
-  const next = at(trigger["next_at"]);
-  const last = at(trigger["last_fired"]);
   const isWriter = may("actions:write");
   return (
     <>
@@ -83,19 +70,19 @@ function View({trigger, refresh}: {trigger: TriggerInfo; refresh: () => void}) {
           <span>
             {whenWords(trigger.when)} → {thenWords(trigger.then)}
           </span>
-          {last && (
+          {trigger.last_fired && (
             <span>
-              fired <Time at={last} />
+              fired <Time at={trigger.last_fired} />
             </span>
           )}
-          {next && (
+          {trigger.next_at && (
             <span>
-              next <Time at={next} />
+              next <Time at={trigger.next_at} />
             </span>
           )}
         </div>
       </div>
-      {typeof trigger["error"] === "string" && <ProblemBox problem={{title: "It fails", detail: trigger["error"]}} />}
+      {trigger.error && <ProblemBox problem={{title: "It fails", detail: trigger.error}} />}
       {isWriter && (
         <div class="bar">
           <FireButton name={trigger.name} />
