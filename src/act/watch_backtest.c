@@ -244,7 +244,7 @@ static bool run(struct testing *testing, struct sql *db, json_t **ret, struct su
     int64_t begin_us = watch_engine_next(testing->engine), version;
     struct watch_pass pass = {.watches = testing->watches, .tenant = testing->what->tenant, .stream = testing->stream,
                               .definition = &testing->definition, .engine = testing->engine, .base_us = testing->base_us,
-                              .models = testing->models, .model_count = testing->model_count};
+                              .models = testing->models, .model_count = testing->model_count, .count_from_us = testing->from_us};
     pass.model_next = watch_models_at(testing->models, testing->model_count, begin_us == INT64_MIN ? testing->base_us : begin_us, &version);
     if (testing->to_us != INT64_MIN && !watch_pass_to(&pass, db, testing->to_us - slide_of(&spec), err))
         return false;

@@ -92,9 +92,12 @@ struct watch_pass {
     int64_t base_us;
     const struct watch_model *models;   /* by from_us */
     size_t model_count, model_next;     /* the first that is not in use yet */
+    int64_t count_from_us;          /* windows that start earlier are not counted */
     int64_t window_count;
     uint64_t messages;
 };
+/* Where an engine that was just made begins: the first closed window with a message from base_us on; INT64_MIN: none yet. */
+bool watch_pass_begin(const struct watch_pass *pass, struct sql *db, int64_t *ret_start, struct su_err *err);
 /* All windows up to the one that starts at last_us, which must be closed. */
 bool watch_pass_to(struct watch_pass *pass, struct sql *db, int64_t last_us, struct su_err *err);
 /* The windows' specification with the stream's delay. */

@@ -322,25 +322,38 @@ static bool checkpoint(struct watch_worker *worker, const struct stream *stream,
 
 /* --- a turn ---------------------------------------------------------------------------------- */
 
+/* So many windows from where the next message is: years without any are one step. */
+static bool limit_turn(const struct watch_pass *pass, struct sql *db, int64_t begin_us, int64_t *last_us, struct su_err *err)
+{
+    const struct window_spec spec = watch_windows(pass->definition, pass->stream);
+    struct window next;
+    bool is_found;
+    if (!window_next(streams_logs(pass->watches->streams), db, pass->stream->log, &spec, begin_us, 0, &next, &is_found, err))
+        return false;
+    int64_t from = is_found && next.start_us > begin_us ? next.start_us : begin_us, slide = spec.slide_us ? spec.slide_us : spec.every_us;
+    if ((*last_us - from) / slide > WINDOWS_PER_TURN)
+        *last_us = from + WINDOWS_PER_TURN * slide;
+    return true;
+}
+
 static bool go_through(struct watch_worker *worker, const struct stream *stream, struct sql *db, bool *ret_more, struct su_err *err)
 {
     const struct window_spec spec = watch_windows(worker->definition, stream);
-    int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us, next = watch_engine_next(worker->engine), version;
-    uint64_t end;
-    int64_t high_us;
-    if (!log_end(db, stream->log, &end, &high_us, err))
-        return false;
-    SU_LOCKED(&worker->lock);
-    worker->high_us = high_us;
-    int64_t last = panes_last_closed(&spec, high_us), begin_us = next == INT64_MIN ? worker->base_us : next;
-    *ret_more = begin_us != INT64_MIN && last > begin_us && (last - begin_us) / slide > WINDOWS_PER_TURN;
-    if (last == INT64_MIN || (next != INT64_MIN && last < next))
-        return true;
-    if (*ret_more)
-        last = begin_us + WINDOWS_PER_TURN * slide;
+    int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us, begin_us = watch_engine_next(worker->engine), high_us, version;
     struct watch_pass pass = {.watches = worker->watches, .tenant = worker->tenant, .stream = stream, .definition = worker->definition,
                               .engine = worker->engine, .base_us = worker->base_us, .models = worker->model_changes,
                               .model_count = worker->model_count};
+    uint64_t end;
+    if (!log_end(db, stream->log, &end, &high_us, err) || (begin_us == INT64_MIN && !watch_pass_begin(&pass, db, &begin_us, err)))
+        return false;
+    SU_LOCKED(&worker->lock);
+    worker->high_us = high_us;
+    int64_t last = panes_last_closed(&spec, high_us);
+    *ret_more = begin_us != INT64_MIN && last > begin_us && (last - begin_us) / slide > WINDOWS_PER_TURN;
+    if (begin_us == INT64_MIN || last < begin_us)
+        return true;
+    if (*ret_more && !limit_turn(&pass, db, begin_us, &last, err))
+        return false;
     pass.model_next = watch_models_at(worker->model_changes, worker->model_count, begin_us, &version);
     return watch_pass_to(&pass, db, last, err);
 }

@@ -32,6 +32,7 @@ const struct route *const all_routes[] = {
     sessions_routes,
     backups_routes,
     secrets_routes,
+    silences_routes,
     connections_routes,
     openapi_routes,
     page_routes,

@@ -25,6 +25,7 @@ extern const struct route recipes_routes[];
 extern const struct route replays_routes[];
 extern const struct route runs_routes[];
 extern const struct route secrets_routes[];
+extern const struct route silences_routes[];
 extern const struct route series_routes[];
 extern const struct route sessions_routes[];
 extern const struct route settings_routes[];

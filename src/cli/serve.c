@@ -25,7 +25,9 @@
 #include "act/action.h"
 #include "act/decision.h"
 #include "act/delivery.h"
+#include "act/guard_facts.h"
 #include "act/iteration.h"
+#include "act/silence.h"
 #include "act/schedule.h"
 #include "act/trigger.h"
 #include "act/watch.h"
@@ -229,6 +231,8 @@ static const struct store_migration *const migrations[] = {
     idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations,
     action_migrations,
     decision_migrations,
+    guard_migrations,
+    silence_migrations,
     model_migrations,
     watch_migrations,
     trigger_migrations,

@@ -218,6 +218,24 @@ def test_a_watch_waits_for_its_stream_and_begins_again_with_another_of_that_name
     wait_until(lambda: len(decisions(server)) == 2, "it fired again")
 
 
+def test_a_watch_from_now_on_begins_with_a_log_that_is_younger_than_what_it_would_learn(watching):
+    say(watching, *[(10 * n + 1, 10) for n in range(240)])
+    answer = watching.requests.put("/v1/watches/w", json={"stream": "load", "values": ["avg(v)"], "levels": LEVELS})
+    assert answer.status_code == 201, answer.text
+    wait_until(reached(watching, 2390), "it has learned")
+    assert seen(watching)["state"] == "running" and decisions(watching) == []
+    say(watching, *[(2401 + 10 * n, 5000) for n in range(3)], (2441, 10))
+    wait_until(lambda: decisions(watching), "it fired")
+
+
+def test_one_message_of_long_ago_costs_nothing(watching):
+    push(watching.requests, "load", {"t": 86400, "v": 1, "host": "a"})
+    say(watching, (1, 10), (11, 200), (21, 10))
+    watch(watching)
+    wait_until(lambda: decisions(watching), "it fired")
+    wait_until(reached(watching, 20), "it came to the end")
+
+
 def test_a_thousand_keys_at_once_and_more_than_it_takes(watching):
     watch(watching, by=["host"], keys_max=1000, group="window")
     say(watching, *[(1 + n / 1000, 200, f"key{n:04}") for n in range(1500)], (11, 1, "key0000"))
