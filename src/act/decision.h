@@ -52,6 +52,7 @@ struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
     const char *id;                 /* how it begins */
     int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
+    int64_t decided_from_ms, decided_to_ms;     /* made in [from, to); 0: any */
     size_t limit;
 };
 /* Newest first; *ret_next NULL at the end (caller frees). */

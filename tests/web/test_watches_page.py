@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from acting import decisions, make_stream, say, watch, wave
+from watched_streams import decisions, make_stream, say, watch, wave
 from e2e_fixtures import wait_until
 from playwright.sync_api import Page, expect
 

@@ -117,7 +117,7 @@ export interface Decision {
   models: {name: string; version: number}[] | null;
   iteration?: number;
   epoch?: number;
-  deferred?: boolean;
+  waiting?: {due_at: string; deferred: boolean} | null;
   guards?: GuardResult[];
   log?: Attempt[];
   test?: boolean;
@@ -132,7 +132,8 @@ export interface Attempt {
   attempt: number;
   outcome: string;
   status: number | null;
-  took_ms: number | null;
+  took_ms: number;
+  detail: string | null;
 }
 
 /** A decision as a back-test makes it: not stored. */
@@ -238,17 +239,17 @@ export interface Firing {
 export interface Silence {
   id: string;
   matchers: Record<string, string>;
-  from: string | null;
+  from: string;
   until: string;
   reason: string;
-  created_by?: string;
-  created_at?: string;
-  active?: boolean;
-  every?: {days?: string[]; from: string; to: string; zone?: string} | null;
+  author: string;
+  created_at: string;
+  ended: boolean;
+  every: {days?: string[]; from: string; to: string; zone?: string} | null;
 }
 export interface Switch {
   actions: "running" | "stopped";
-  reason: string | null;
-  by?: string | null;
-  since?: string | null;
+  reason: string;
+  changed_at: string | null;
+  changed_by: string | null;
 }

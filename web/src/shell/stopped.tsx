@@ -11,7 +11,7 @@ export function Stopped() {
     const timer = setTimeout(() => ask(true), SOON_MS);
     return () => clearTimeout(timer);
   }, []);
-  const found = useResource<Switch>(isAsked ? "/v1/switch" : null, {on: ["switch."]}).data;
+  const found = useResource<Switch>(isAsked ? "/v1/switch" : null, {on: ["actions."]}).data;
   if (found?.actions !== "stopped") return null;
   return (
     <div class="stopped" role="status">

@@ -46,7 +46,7 @@ function View({action, refresh}: {action: ActionInfo; refresh: () => void}) {
       </div>
       {may("actions:write") && (
         <div class="bar">
-          <TestButton name={action.name} />
+          <TestButton name={action.name} isPlain />
           <button class="danger" onClick={() => del(true)}>
             Delete …
           </button>

@@ -9,7 +9,7 @@ import {actionPath} from "../processing/words";
 import {ACTION_KINDS, CARE, kindOf} from "./kinds";
 
 /** What the server adds to a definition, and does not take back. */
-const GIVEN = ["name", "created_at", "created_by", "updated_at", "updated_by", "version", "breaker", "state", "waiting", "secret_set"];
+const GIVEN = ["name", "created_at", "changed_at", "changed_by", "breaker"];
 
 export function definitionOf(action: ActionInfo): Document {
   return Object.fromEntries(Object.entries(action).filter(([name, value]) => !GIVEN.includes(name) && value !== null)) as Document;

@@ -8,7 +8,7 @@ import {announce} from "../../ui";
 import {Ask} from "../processing/ask";
 
 export function KillSwitch() {
-  const found = useResource<Switch>("/v1/switch", {on: ["switch."]});
+  const found = useResource<Switch>("/v1/switch", {on: ["actions."]});
   const [isAsking, ask] = useState(false);
   if (!found.data || !may("actions:write")) return null;
   const isStopped = found.data.actions === "stopped";

@@ -6,22 +6,18 @@ import {Dialog, Loading, ProblemBox} from "../../ui";
 import {actionPath} from "../processing/words";
 
 interface Outcome {
-  outcome?: string;
-  status?: number | null;
-  took_ms?: number | null;
-  error?: string | null;
-  message?: string | null;
-  delivered?: boolean;
-  [more: string]: unknown;
+  outcome: "sent" | "retry" | "failed";
+  status: number | null;
+  took_ms: number;
+  error: string | null;
+  answer: string | null;
 }
 
-const SHOWN = ["outcome", "status", "took_ms"];
-
-export function TestButton({name}: {name: string}) {
+export function TestButton({name, isPlain = false}: {name: string; isPlain?: boolean}) {
   const [isOpen, open] = useState(false);
   return (
     <>
-      <button class="quiet" onClick={() => open(true)}>
+      <button class={isPlain ? "" : "quiet"} onClick={() => open(true)}>
         Test<span class="sr"> {name}</span>
       </button>
       {isOpen && <TestDialog name={name} close={() => open(false)} />}
@@ -57,19 +53,23 @@ function TestDialog({name, close}: {name: string; close: () => void}) {
   );
 }
 
+const SAID: Record<Outcome["outcome"], string> = {
+  sent: "It arrived",
+  retry: "It did not arrive, and would be tried again",
+  failed: "It did not arrive, and would not be tried again",
+};
+
 function Answer({found}: {found: Outcome}) {
-  const rest = Object.fromEntries(Object.entries(found).filter(([name, value]) => !SHOWN.includes(name) && value !== null));
-  const isGood = ["delivered", "sent", "ok", "success"].includes(String(found.outcome)) || found.delivered === true;
   return (
-    <div class={isGood ? "good-news section" : "problem section"} role="status">
+    <div class={`${found.outcome === "sent" ? "good-news" : "problem"} section`} role="status">
       <p>
-        <b>{isGood ? "It arrived" : (found.outcome ?? "It did not arrive")}</b>
-        {found.status ? `, answered ${found.status}` : ""}
-        {typeof found.took_ms === "number" && `, took ${seconds(found.took_ms / 1000)}`}
+        <b>{SAID[found.outcome]}</b>
+        {found.status ? `, answered ${found.status}` : ""}, took {seconds(found.took_ms / 1000)}.
       </p>
-      {Object.keys(rest).length > 0 && (
+      {found.error && <p>{found.error}</p>}
+      {found.answer && (
         <pre class="act-json" tabIndex={0}>
-          {JSON.stringify(rest, null, 2)}
+          {found.answer}
         </pre>
       )}
     </div>

@@ -2,7 +2,7 @@
 import type {ComponentChildren} from "preact";
 import {useEffect, useState} from "preact/hooks";
 import type {Attempt, Decision, GuardResult} from "../../api/acting";
-import {inPath, post, Problem} from "../../api/client";
+import {api, inPath, post, Problem} from "../../api/client";
 import {may} from "../../api/session";
 import {navigate} from "../../router";
 import type {PageProps} from "../../routes";
@@ -177,6 +177,11 @@ function Tries({decision}: {decision: Decision}) {
             </span>
           )}
         </Fact>
+        {decision.waiting && (
+          <Fact name="next try">
+            <Time at={decision.waiting.due_at} />
+          </Fact>
+        )}
         {decision.last_error && <Fact name="last error">{decision.last_error}</Fact>}
         <Fact name="idempotency key">
           <span class="mono small">{decision.idempotency_key}</span>
@@ -208,9 +213,9 @@ function Try({attempt}: {attempt: Attempt}) {
       <span class="number small">{dateTime(attempt.at)}</span>
       <span>
         {attempt.status ? <b class="number">{attempt.status} </b> : ""}
-        {attempt.outcome}
+        {attempt.outcome} {attempt.detail && attempt.detail !== "ok" && <span class="soft small">{attempt.detail}</span>}
       </span>
-      <span class="number soft small">{attempt.took_ms === null ? "" : seconds(attempt.took_ms / 1000)}</span>
+      <span class="number soft small">{seconds(attempt.took_ms / 1000)}</span>
     </li>
   );
 }
@@ -233,7 +238,7 @@ function Buttons({decision, refresh}: {decision: Decision; refresh: () => void})
   };
   const investigate = (): void => {
     busy(true);
-    post<{notebook: string}>(`/v1/decisions/${decision.id}/investigate`)
+    api<{notebook: string}>(`/v1/decisions/${decision.id}/investigate`, {method: "POST"})
       .then(
         ({notebook}) => navigate(`/notebooks/${inPath(notebook)}`),
         (error: Problem) => fail(error),

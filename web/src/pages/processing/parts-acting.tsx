@@ -9,8 +9,8 @@ export function LevelTag({level}: {level: string | null | undefined}) {
   return level ? <span class={`act-level act-${level}`}>{level}</span> : null;
 }
 
-export function DecisionState({decision}: {decision: Pick<Decision, "state" | "deferred" | "last_error" | "attempts">}) {
-  const state = decision.deferred ? "deferred" : decision.state;
+export function DecisionState({decision}: {decision: Pick<Decision, "state" | "waiting" | "last_error" | "attempts">}) {
+  const state = decision.waiting?.deferred ? "deferred" : decision.state;
   const tries = decision.attempts > 1 && decision.state === "pending" ? `, ${decision.attempts} tries` : "";
   return (
     <span class={`state ${stateKind(state)}`} title={decision.last_error ?? undefined}>
@@ -31,7 +31,7 @@ export function DecisionLines({items}: {items: Decision[]}) {
         day = today;
         return (
           <li key={one.id}>
-            {isNew && <h3 class="act-day">{today}</h3>}
+            {isNew && <h2 class="act-day">{today}</h2>}
             <div class="act-line">
               <time class="number small soft" dateTime={one.decided_at} title={dateTime(one.decided_at)}>
                 {clock(one.decided_at)}

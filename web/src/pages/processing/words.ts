@@ -46,6 +46,7 @@ export function keyWords(key: string | null | undefined): string {
 
 const STATES: Record<string, string> = {
   held: "waits for approval",
+  deferred: "waits: its target fails",
   pending: "to be delivered",
   sent: "delivered",
   failed: "not delivered",

@@ -51,19 +51,20 @@ export default function Silences({query}: PageProps) {
           ) : (
             <Table label="Silences" head={["What", "Why", "Until", "By", ""]}>
               {items.map((one) => (
-                <tr key={one.id}>
+                <tr key={one.id} class={one.ended ? "soft" : ""}>
                   <th scope="row">
                     {matcherWords(one.matchers)}
                     {one.every && <small class="soft act-sub">{everyWords(one)}</small>}
                   </th>
                   <td>{one.reason}</td>
                   <td>
+                    {one.ended ? "over, " : ""}
                     <Time at={one.until} />
                     <small class="soft act-sub">{dateTime(one.until)}</small>
                   </td>
-                  <td class="soft">{one.created_by}</td>
+                  <td class="soft">{one.author}</td>
                   <td>
-                    {isWriter && (
+                    {isWriter && !one.ended && (
                       <button class="quiet danger" onClick={() => end(one)}>
                         End<span class="sr"> the silence of {matcherWords(one.matchers)}</span>
                       </button>

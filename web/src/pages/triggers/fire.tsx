@@ -1,6 +1,6 @@
 /** Fires a trigger by hand, and shows what came of it; its secret URL, shown once. */
 import {useState} from "preact/hooks";
-import {post, Problem} from "../../api/client";
+import {api, post, Problem} from "../../api/client";
 import {Copy, Dialog, ProblemBox} from "../../ui";
 import {decisionHref, triggerPath} from "../processing/words";
 
@@ -9,11 +9,11 @@ interface Fired {
   state: string;
 }
 
-export function FireButton({name}: {name: string}) {
+export function FireButton({name, isPlain = false}: {name: string; isPlain?: boolean}) {
   const [isOpen, open] = useState(false);
   return (
     <>
-      <button class="quiet" onClick={() => open(true)}>
+      <button class={isPlain ? "" : "quiet"} onClick={() => open(true)}>
         Fire<span class="sr"> {name}</span>
       </button>
       {isOpen && <FireDialog name={name} close={() => open(false)} />}
@@ -74,11 +74,8 @@ export function SecretUrl({name}: {name: string}) {
   const [url, show] = useState<string | null>(null);
   const [problem, fail] = useState<Problem | null>(null);
   const make = (): void =>
-    void post<{url?: string; token?: string; path?: string}>(`${triggerPath(name)}/secret-url`).then(
-      (made) => {
-        const found = made.url ?? made.path ?? `/v1/hooks/${made.token}`;
-        show(found.startsWith("http") ? found : location.origin + found);
-      },
+    void api<{path: string; url: string}>(`${triggerPath(name)}/secret-url`, {method: "POST"}).then(
+      (made) => show(location.origin + made.path),
       (error: Problem) => fail(error),
     );
   return (

@@ -85,7 +85,7 @@ function View({trigger, refresh}: {trigger: TriggerInfo; refresh: () => void}) {
       {trigger.error && <ProblemBox problem={{title: "It fails", detail: trigger.error}} />}
       {isWriter && (
         <div class="bar">
-          <FireButton name={trigger.name} />
+          <FireButton name={trigger.name} isPlain />
           <button class="danger" onClick={() => del(true)}>
             Delete …
           </button>
