@@ -39,7 +39,7 @@ function View({action, refresh}: {action: ActionInfo; refresh: () => void}) {
         <div class="facts">
           <ActionState action={action} />
           <span>
-            {kind.title}: {kind.about.toLowerCase()}
+            {kind.title}: {kind.about}
           </span>
           <span class="mono small">{targetWords(action)}</span>
         </div>

@@ -29,7 +29,8 @@ export const ACTION_KINDS: ActionKind[] = [
     fields: [
       {at: "/webhook", label: "Address", required: true, wide: true, placeholder: "https://example.com/hook"},
       {
-        at: "/secret", suggest: "secrets",
+        at: "/secret",
+        suggest: "secrets",
         label: "Secret it is signed with",
         placeholder: "name of a secret",
         hint: "Standard Webhooks: the receiver can check that it is you",

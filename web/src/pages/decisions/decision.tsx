@@ -73,7 +73,7 @@ function Seen({decision}: {decision: Decision}) {
         {Object.entries(grounds ?? {})
           .filter(([name]) => !["score", "value", "expected", "low", "high"].includes(name))
           .map(([name, value]) => (
-            <Fact key={name} name={name}>
+            <Fact key={name} name={name.replace(/_/g, " ")}>
               <span class="mono">{text(value)}</span>
             </Fact>
           ))}

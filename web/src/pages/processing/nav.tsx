@@ -1,5 +1,6 @@
 /** What acting consists of: a page each, and how many decisions wait for somebody. */
 import type {ComponentChildren} from "preact";
+import {useEffect, useRef} from "preact/hooks";
 import type {Decision} from "../../api/acting";
 import type {List} from "../../api/client";
 import {useResource} from "../../resource";
@@ -26,8 +27,14 @@ export function useWaiting(): number {
 export function ProcessingNav() {
   const waiting = useWaiting();
   const path = address.value.path;
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // on a phone the tabs scroll
+    const now = bar.current?.querySelector<HTMLElement>("[aria-current]");
+    if (bar.current && now) bar.current.scrollLeft = now.offsetLeft - bar.current.offsetLeft - (bar.current.clientWidth - now.offsetWidth) / 2;
+  }, [path]);
   return (
-    <nav class="tabs" aria-label="Parts of processing">
+    <nav ref={bar} class="tabs" aria-label="Parts of processing">
       {PLACES.map(([href, name]) => (
         <a key={href} href={href} aria-current={path === href ? "page" : undefined}>
           {name}

@@ -24,7 +24,7 @@ export const TRIGGER_KINDS: TriggerKind[] = [
         options: [
           ["", "fires once for all of it"],
           ["none", "is left out"],
-          
+
           ["all", "fires for each"],
         ],
       },
@@ -58,7 +58,12 @@ export const TRIGGER_KINDS: TriggerKind[] = [
       {at: "/when/state", label: "As", as: "list", list: ["succeeded", "failed"], placeholder: "succeeded, failed"},
     ],
   },
-  {kind: "drift", title: "Drift", about: "A model that fits no more", fields: [{at: "/when/model", suggest: "models", label: "Model", placeholder: "any"}]},
+  {
+    kind: "drift",
+    title: "Drift",
+    about: "A model that fits no more",
+    fields: [{at: "/when/model", suggest: "models", label: "Model", placeholder: "any"}],
+  },
 ];
 
 export const STARTS: {kind: string; title: string; about: string; fields: Spec[]}[] = [

@@ -35,7 +35,8 @@ function Firings({name}: {name: string}) {
                     <Time at={one.at} />
                   </th>
                   <td>
-                    <span class={`state ${FIRED[one.state] ?? ""}`}>{one.state}</span> {one.delivery && <span class="soft">{stateWords(one.delivery)}</span>}
+                    <span class={`state ${FIRED[one.state] ?? ""}`}>{one.state}</span>{" "}
+                    {one.delivery && <span class="soft">{stateWords(one.delivery)}</span>}
                     {one.reason && <small class="soft act-sub">{one.reason}</small>}
                   </td>
                   <td class="mono small soft act-target">{text(one.event ?? one.parameters ?? "")}</td>

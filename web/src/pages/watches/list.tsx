@@ -41,12 +41,11 @@ export function Watches({list}: {list: Resource<List<WatchInfo>>}) {
                     <td>{one.firing > 0 && <LevelTag level={one.worst} />}</td>
                     <td class="number">{compact(one.keys)}</td>
                     <td class="small">
-                      {one.definition.values.join(", ")} <span class="soft">of</span> <a href={`/data/streams/${inPath(one.definition.stream)}`}>{one.definition.stream}</a>
+                      {one.definition.values.join(", ")} <span class="soft">of</span>{" "}
+                      <a href={`/data/streams/${inPath(one.definition.stream)}`}>{one.definition.stream}</a>
                     </td>
                     <td class="small soft">{one.model ? `${one.model.name}, version ${one.model.version}` : one.definition.detector.kind}</td>
-                    <td class="number soft">
-                      {one.lag.seconds ? seconds(one.lag.seconds) : "–"}
-                    </td>
+                    <td class="number soft">{one.lag.seconds ? seconds(one.lag.seconds) : "–"}</td>
                   </tr>
                 ))}
             </Table>

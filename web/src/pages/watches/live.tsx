@@ -159,9 +159,7 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
         </div>
         {scores.problem && <ProblemBox problem={scores.problem} />}
         {!data && !scores.problem && <Loading what="Reading what it sees" />}
-        {data && data.x.length === 0 && (
-          <p class="soft">No window in this range yet.</p>
-        )}
+        {data && data.x.length === 0 && <p class="soft">No window in this range yet.</p>}
         {data && shown && (
           <>
             <p class="bar apart small">
@@ -178,10 +176,7 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
               select={(from, to) => select([from, to])}
               move={isChangeable ? (level: Level, enter) => alter(moved(levels, level, enter)) : null}
             />
-            <Lanes
-              range={shown}
-              lanes={[{name: "decided", decisions: before}, ...(isChanged ? [{name: "would be", decisions: would ?? []}] : [])]}
-            />
+            <Lanes range={shown} lanes={[{name: "decided", decisions: before}, ...(isChanged ? [{name: "would be", decisions: would ?? []}] : [])]} />
             <p class="small soft summary">{summary(data)}</p>
           </>
         )}
@@ -218,7 +213,11 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
             </span>
           </div>
           {(changed.problem ?? present.problem) && <ProblemBox problem={(changed.problem ?? present.problem)!} />}
-          {answer ? <Would answer={answer} decisions={ofKey(answer, key)} difference={difference} /> : !(changed.problem ?? present.problem) && <Loading what="Back-testing" />}
+          {answer ? (
+            <Would answer={answer} decisions={ofKey(answer, key)} difference={difference} />
+          ) : (
+            !(changed.problem ?? present.problem) && <Loading what="Back-testing" />
+          )}
         </section>
       )}
     </section>

@@ -74,9 +74,7 @@ export function Shadow({watch}: {watch: WatchInfo}) {
   const offered = named && !model.data ? [] : rivals(watch, model.data, kinds);
   const [chosen, choose] = useState<string | null>(null);
   const candidate =
-    offered.find((one) => one.name === chosen) ??
-    offered.find((one) => one.version !== null && one.version === model.data?.candidate) ??
-    offered[0];
+    offered.find((one) => one.name === chosen) ?? offered.find((one) => one.version !== null && one.version === model.data?.candidate) ?? offered[0];
   const base: Question = {watch: watch.name, last: PAST};
   const live = useBacktest(candidate ? base : null);
   const rival = useBacktest(candidate ? {...base, ...candidate.otherwise} : null);
@@ -87,8 +85,8 @@ export function Shadow({watch}: {watch: WatchInfo}) {
     <section class="section" aria-label="Shadow week" aria-busy={live.isAsking || rival.isAsking}>
       <div class="card pad section">
         <p>
-          What another {named ? "version of its model" : "detector"} would have done with the last week of <b>{watch.definition.stream}</b>, beside what the live
-          one does with it. Nothing is sent.
+          What another {named ? "version of its model" : "detector"} would have done with the last week of <b>{watch.definition.stream}</b>, beside
+          what the live one does with it. Nothing is sent.
         </p>
         {offered.length === 0 && (
           <p class="soft">
