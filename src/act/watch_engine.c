@@ -237,7 +237,7 @@ static bool scale(struct watch_engine *engine, size_t slot, double metric, int64
     for (size_t i = 0; i < d->action_count; i++) {
         const struct watch_action *action = &d->actions[i];
         struct scale_state *state = watch_keys_scale(engine->keys, slot, i);
-        int64_t before = state->current, size;
+        int64_t before = scale_current(&engine->policies[i], state), size;
         if ((action->events & 1u << WATCH_EVENT_WINDOW) == 0
             || !scale_step(&engine->policies[i], state, start_us + d->window.every_us, metric, floor_of(action, &engine->policies[i], last->expected), &size))
             continue;

@@ -289,6 +289,80 @@ def test_the_next_window_says_which_versions_are_live_and_decisions_name_what_th
     assert refused.status_code == 400 and refused.json()["field"].startswith("/used/0")
 
 
+# -- scoring ----------------------------------------------------------------------------------------------------------
+
+
+CENTRES = {"kind": "kmeans", "format": 1, "centres": [[0.0, 0.0], [4.0, 4.0]], "mean": [0.0, 0.0], "scale": [1.0, 1.0], "lags": 1,
+           "distances": [n / 100 for n in range(100)]}
+
+
+def test_a_native_model_scores_rows_and_streams(acting):
+    save(acting, "load", CENTRES, kind="kmeans")
+    named = post(acting, "load/score", rows=[{"x": 0.1, "y": 0}, {"x": 4, "y": 4.2}, {"x": 40, "y": -3}, {"x": None, "y": 1}])
+    assert named["version"] == 1 and named["kind"] == "kmeans" and named["code"].startswith("kmeans/")
+    assert named["scores"][2] > 0.9 > named["scores"][0] and len(named["scores"]) == 4 and named["values"][2] > named["values"][1]
+    listed = post(acting, "load/score", rows=[[0.1, 0], [4, 4.2], [40, -3], [None, 1]])
+    assert listed["scores"] == named["scores"]
+    turned = post(acting, "load/score", rows=[{"y": 0, "x": 0.1, "z": 9}], fields=["x", "y"])
+    assert turned["scores"] == named["scores"][:1]
+    acting.requests.post("/v1/streams/s/messages", json=[{"ts": BASE, "x": 0.1, "y": 0}, {"ts": BASE + 1, "x": 4, "y": 4.2}, {"ts": BASE + 2, "x": 40, "y": -3}])
+    streamed = post(acting, "load/score", stream="s", fields=["x", "y"])
+    assert streamed["scores"] == named["scores"][:3] and streamed["times"][1] == (BASE + 1) * 1_000_000
+    assert len(post(acting, "load/score", stream="s", fields=["x", "y"], **{"from": 1, "to": 2})["scores"]) == 1
+    assert post(acting, "load/score", rows=[])["scores"] == []
+
+
+@pytest.mark.parametrize(("body", "word"), [
+    ({}, "exactly one"), ({"rows": [], "stream": "s"}, "exactly one"), ({"rows": [[1]]}, "version 1 of the model"), ({"rows": [[1, 2], [1]]}, "as many"),
+    ({"rows": [{"x": 1, "y": 2}, {"x": 1}]}, "no field y"), ({"rows": [["a", 1]]}, "numbers and nulls"), ({"stream": "s"}, "fields"),
+    ({"rows": [[0] * 33]}, "1 to 32"), ({"rows": [[1, 2]], "times": [1, 2]}, "one for each"), ({"rows": [[1, 2]], "last": "5m"}, "with stream"),
+    ({"rows": [[1, 2]], "version": 7}, "no version 7"), ({"stream": "none", "fields": ["x", "y"]}, "none")])
+def test_rows_that_do_not_fit_the_model_are_refused_with_what_it_expects(server, body, word):
+    save(server, "load", CENTRES, kind="kmeans")
+    refused = server.requests.post("/v1/models/load/score", json=body)
+    assert refused.status_code in (400, 404) and word in refused.json()["detail"], refused.text
+
+
+def test_a_model_that_cannot_score_says_which_can(server):
+    save(server, "plain", {"mean": 1})
+    refused = post(server, "plain/score", status=400, rows=[[1]])
+    assert "of kind plain in format json" in refused["detail"] and "/v1/detectors" in refused["hint"]
+    save(server, "broken", {"kind": "kmeans", "format": 1, "centres": "none"}, kind="kmeans")
+    refused = post(server, "broken/score", status=400, rows=[[1]])
+    assert "version 1 of the model" in refused["detail"] and refused["field"].startswith("/model/")
+    save(server, "other", {"kind": "pca", "format": 1}, kind="kmeans")
+    assert 'the model is for "pca", the detector is kmeans' in post(server, "other/score", status=400, rows=[[1]])["detail"]
+
+
+ESTIMATORS = """
+import numpy as np, pandas as pd, suricate as s
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LogisticRegression
+frame = pd.DataFrame({"x": np.arange(40.0), "y": np.zeros(40)})
+s.save_model("long", LogisticRegression().fit(frame, frame.x > 20), metrics={"auc": 1.0})
+s.save_model("rare", IsolationForest(n_estimators=10, random_state=0).fit(frame.to_numpy()))
+s.result({"own": s.score("long", frame.head(2))["scores"], "method": s.score("rare", [[1, 2]])["method"]})
+"""
+
+
+def test_an_estimator_scores_in_a_kernel(acting):
+    record = acting.run(ESTIMATORS)
+    assert record["state"] == "succeeded" and record["result"]["method"] == "score_samples", record
+    wait = {"wait": "60s"}
+    answer = acting.requests.post("/v1/models/long/score", params=wait, json={"rows": [{"y": 0, "x": 0}, {"y": 0, "x": 39}, {"y": 0, "x": 1}]})
+    assert answer.status_code == 200, answer.text
+    scored = answer.json()
+    assert scored["method"] == "predict_proba" and scored["predictions"] == [False, True, False] and scored["version"] == 1
+    assert scored["scores"][::2] == pytest.approx(record["result"]["own"])
+    say(acting, 1, 2)
+    for body, word in (({"rows": [[1, 2, 3]]}, "expects 2 values a row (x, y), these have 3"), ({"stream": "s"}, "no field 'x'")):
+        refused = acting.requests.post("/v1/models/long/score", params=wait, json=body)
+        assert refused.status_code == 400 and word in refused.json()["detail"], refused.text
+    later = acting.requests.post("/v1/models/rare/score", json={"rows": [[1, 2]]})
+    assert later.status_code == 202 and later.headers["Location"] == f"/v1/runs/{later.json()['run']}"
+    assert acting.wait_run(later.json()["run"])["result"]["method"] == "score_samples"
+
+
 # -- in a kernel --------------------------------------------------------------------------------------------------------
 
 
