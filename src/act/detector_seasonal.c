@@ -221,7 +221,7 @@ static const struct su_field seasonal_fields[] = {
     SU_FIELD_END};
 
 const struct detector_kind detector_kind_seasonal = {
-    .name = "seasonal", .version = 2,
+    .name = "seasonal", .version = 1,
     .summary = "a value against what is usual at this hour of the week",
     .source = "Gelper, Fried, Croux, Robust forecasting with exponential and Holt-Winters smoothing, 2010",
     .cost = "0.2 to 0.3 µs a point, 3.5 KB a key",

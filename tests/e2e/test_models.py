@@ -398,7 +398,38 @@ def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(ac
     assert seen["live"] == 1 and seen["versions"][0]["code"] == "notebook follow@1" and seen["versions"][0]["run"] == run["id"]
     assert seen["versions"][0]["iteration"]["number"] == 4 and seen["versions"][0]["metrics"] == {"messages": 1}
     assert [item["decisions"] for item in model(acting, "level")["versions"]] == [1, 3]
+    models = acting.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert sorted((one["name"], one["version"]) for one in models["used"]) == [("level", 1), ("level", 2)]
+    assert sorted(one["version"] for one in models["made"]) == [1, 2, 3, 4]
     acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+CHAIN = """
+import suricate as s
+rows = s.read("rows.json", as_="json")
+base = s.load_model("base")
+s.save_model("chained", {"mean": sum(rows) / len(rows) + base["plus"]}, sources=[{"object": "rows.json"}])
+"""
+
+
+def test_a_version_says_what_made_it_and_a_run_which_models_it_used_and_made(server):
+    save(server, "base", {"plus": 1})
+    server.requests.put("/v1/objects/rows.json", data=b"[1, 2, 3]")
+    server.put_notebook("chain", CHAIN)
+    run = server.start_run("chain")
+    assert server.wait_run(run["id"])["state"] == "succeeded"
+    version = server.requests.get("/v1/models/chained/versions/live").json()
+    assert (version["run"], version["code"], version["sources"]) == (run["id"], "notebook chain@1", [{"object": "rows.json"}])
+    assert version["lineage"]["notebook"]["name"] == "chain" and version["lineage"]["notebook"]["version"] == 1
+    assert {(read["object"], read["version"]) for read in version["lineage"]["reads"]} == {("rows.json", 1), ("models/base", 1)}
+    models = server.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert models == {"used": [{"name": "base", "version": 1, "kind": "plain", "stage": "live"}],
+                      "made": [{"name": "chained", "version": 1, "kind": "plain", "stage": "live"}]}
+    save(server, "base", {"plus": 5}, stage="live")
+    replay = server.requests.post(f"/v1/runs/{run['id']}/replay", params={"wait": "60s"}).json()
+    assert replay["state"] == "succeeded"
+    again = server.requests.get("/v1/models/chained/versions/2/content").json()
+    assert again == {"mean": 3.0}, "a replay uses the version that the original used"
 
 
 HOSTILE = """

@@ -289,7 +289,7 @@ def test_watches_are_edited_by_etag_listed_and_deleted(watching):
     problem(watching.requests.put("/v1/watches/w", json=made["definition"], headers={"If-Match": '"w0-0"'}), 412)
     answer = watching.requests.put("/v1/watches/w", json={**made["definition"], "description": "x"}, headers={"If-Match": f'"{made["etag"]}"'})
     assert answer.status_code == 200 and answer.json()["definition"]["description"] == "x"
-    assert [one["name"] for one in watching.requests.get("/v1/watches").json()["items"]] == ["w"]
+    assert [one["name"] for one in watching.requests.get("/v1/watches").json()["items"] if one["name"] != "_self"] == ["w"]
     assert watching.requests.delete("/v1/watches/w").status_code == 204
     problem(watching.requests.get("/v1/watches/w"), 404, "PUT /v1/watches/w")
 

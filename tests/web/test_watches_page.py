@@ -150,7 +150,7 @@ def test_a_shadow_week_sets_another_detector_beside_the_live_one(open_page: Call
     made = wait_until(lambda: [one for one in decisions(shared_server, watch="page-shadow") if one["event"] == "resolved"
                                and one["window"]["start"].startswith("2026-01-01T00:25:20")] and decisions(shared_server, watch="page-shadow"), "it is over")
     page = open_page(place="processing/watches/page-shadow?tab=shadow")
-    page.get_by_label("In its place").select_option("the detector absence")
+    page.get_by_role("combobox", name="In its place").select_option("the detector absence")
     live, rival = page.get_by_role("region", name="The live one"), page.get_by_role("region", name="In its place")
     expect(live).to_contain_text(f"{len(made)} decisions")
     expect(rival).to_contain_text(f"{len(made)} no more.")
