@@ -1,62 +1,46 @@
-/* Actions of kind "scale": a desired number of workers, told to a webhook or a command.  Layer act.
+/* Actions of kind "scale": how many there should be, told to a webhook or a command.  Layer act; pure but for the check.
  *
- * A watch gives the policy (scale.h) its windows and decides when the size is to change: the decision's
- * parameters are {"size","current","metric"}.  Level-triggered: what is told is the size that should be. */
-#include <string.h>
+ * How the size follows the metric is scale.h, and happens where the watch decides.  What is delivered is the size, not
+ * the difference, so telling it twice does no harm.  Notebooks and triggers may ask for a size themselves. */
 #include "action_kind.h"
 #include "scale.h"
 
-struct scale { json_t *via; };
-static const struct su_field via_fields[] = {
-    SU_FIELD(struct scale, via, SU_FIELD_OBJECT, .is_required = true,
+struct telling { json_t *via; };
+static const struct su_field telling_fields[] = {
+    SU_FIELD(struct telling, via, SU_FIELD_OBJECT, .is_required = true,
              .help = "Who is told: {\"webhook\": …} or {\"command\": …}, with that kind's fields"),
     SU_FIELD_END};
-
-static bool check_names(const json_t *own, struct su_err *err)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)own, name, value) {
-        bool is_known = strcmp(name, "via") == 0;
-        for (const struct su_field *field = scale_fields; field->name && !is_known; field++)
-            is_known = strcmp(field->name, name) == 0;
-        if (!is_known) {
-            SU_AUTO_FREE char *field = su_format("/%.80s", name);
-            return su_fail_field(err, SU_INVALID, field, "%.80s: an action of kind scale has no such field", name);
-        }
-    }
-    return true;
-}
 
 static bool check(const struct action_services *with, const char *tenant, const json_t *own, struct su_err *err)
 {
     struct scale_policy policy;
-    const json_t *via = json_object_get(own, "via");
-    if (!json_is_object(via))
-        return su_fail_field(err, SU_INVALID, "/via", "via: must say who is told, {\"webhook\": …} or {\"command\": …}");
-    return check_names(own, err) && scale_policy_read(own, &policy, err) && action_via_check(with, tenant, via, err);
+    struct telling telling = {0};
+    SU_AUTO_JSON json_t *rest = json_copy((json_t *)(uintptr_t)own);
+    for (const struct su_field *field = scale_fields; field->name; field++)
+        json_object_del(rest, field->name);
+    return su_json_bind(rest, telling_fields, &telling, err) && scale_policy_read(own, &policy, err)
+        && action_via_check(with, tenant, telling.via, err);
 }
 
 static bool resolve(struct attempt *attempt, struct su_err *err)
 {
-    static const char *const told[] = {"size", "current", "metric"};
-    const json_t *parameters = json_object_get(attempt->decision, "parameters");
-    json_t *desired = json_object();
-    for (size_t i = 0; i < SU_COUNT(told); i++)
-        if (json_object_get(parameters, told[i]))
-            json_object_set(desired, told[i], json_object_get(parameters, told[i]));
-    if (attempt->is_test && !json_object_get(desired, "size"))
-        json_object_set_new(desired, "size", json_integer(su_json_int(attempt->definition, "initial", su_json_int(attempt->definition, "min", 1))));
+    const json_t *parameters = json_object_get(attempt->decision, "parameters"), *given = json_object_get(parameters, "size");
+    struct scale_policy policy;
+    if (!scale_policy_read(attempt->definition, &policy, err))
+        return false;
+    if (!json_is_integer(given) && !attempt->is_test)
+        return su_fail(err, SU_INVALID, "the decision asks for no size: its parameter \"size\" must be a whole number");
+    int64_t size = json_is_integer(given) ? json_integer_value(given) : policy.initial;
+    json_t *desired = json_pack("{s:I}", "size", (json_int_t)(size < policy.min ? policy.min : size > policy.max ? policy.max : size));
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const more[] = {"current", "metric"};
+        json_object_set(desired, more[i], json_object_get(parameters, more[i]));
+    }
     json_object_set_new(attempt->decision, "desired", desired);
-    if (!json_is_integer(json_object_get(desired, "size")))
-        return su_fail(err, SU_INVALID, "the decision's parameters hold no \"size\", a whole number");
     attempt->wanted = json_incref(json_object_get(attempt->definition, "via"));
     return true;
 }
 
-const struct action_kind action_scale = {.name = "scale",
-                                         .summary = "A desired number of workers, told to a webhook or a command",
-                                         .fields = via_fields,
-                                         .more = scale_fields,
-                                         .check = check,
-                                         .resolve = resolve};
+const struct action_kind action_scale = {
+    .name = "scale", .summary = "A size that follows a metric, told to a webhook or a command", .fields = scale_fields, .more = telling_fields,
+    .check = check, .resolve = resolve};

@@ -27,7 +27,7 @@ struct state {
     double recent;              /* z over about the last RECENT_POINTS points */
     uint64_t points;
     struct rarity cusum, hinkley;
-    bool has_hit[2];            /* CUSUM, Page-Hinkley */
+    uint8_t has_hit[2];         /* CUSUM, Page-Hinkley: 0 or 1 */
     uint8_t reserved[6];
 };
 enum { RECENT_POINTS = 4 };

@@ -67,13 +67,20 @@ static bool is_settling(const struct watch_key *key, const struct watch_input *i
     return key->settle_until_us != 0 && input->start_us < key->settle_until_us;
 }
 
+/* Windows of that length from a time to the end of this one. */
+static int64_t windows_since(const struct watch_input *input, int64_t since_us)
+{
+    int64_t length = input->end_us - input->start_us, span;
+    return length > 0 && !__builtin_sub_overflow(input->end_us, since_us, &span) ? span / length : 0;
+}
+
 /* Nothing is learned from the first windows of an episode, which may be a fault.  What goes on for longer is learned
- * after all, or the world that moved on meanwhile would stay strange, and the episode open, for ever. */
+ * after all, or the world that moved on meanwhile would stay strange, and the episode open, for ever.  While a key is young
+ * its detector can't tell an episode from what it has not seen yet. */
 static bool is_kept_from_learning(const struct watch_rules *rules, const struct watch_key *key, const struct watch_input *input)
 {
-    int64_t length = input->end_us - input->start_us, since;
-    return watch_is_open(key) && !rules->learns_in_episode && !__builtin_sub_overflow(input->end_us, key->opened_us, &since)
-        && since / (length > 0 ? length : 1) < WATCH_KEPT_WINDOWS;
+    return watch_is_open(key) && !rules->learns_in_episode && windows_since(input, key->opened_us) < WATCH_KEPT_WINDOWS
+        && key->has_messages && windows_since(input, key->first_us) >= WATCH_YOUNG_WINDOWS;
 }
 
 struct watch_use watch_use(const struct watch_rules *rules, const struct watch_key *key, const struct watch_input *input)

@@ -24,6 +24,7 @@ const struct route *const all_routes[] = {
     watches_routes,
     detectors_routes,
     models_routes,
+    model_score_routes,
     queries_routes,
     status_routes,
     events_routes,

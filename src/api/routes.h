@@ -13,6 +13,7 @@ extern const struct route events_routes[];
 extern const struct route fetches_routes[];
 extern const struct route investigate_routes[];
 extern const struct route live_routes[];
+extern const struct route model_score_routes[];
 extern const struct route models_routes[];
 extern const struct route notebooks_routes[];
 extern const struct route objects_routes[];
