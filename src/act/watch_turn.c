@@ -193,7 +193,8 @@ static bool commit(struct watch_worker *worker, const struct stream *stream, str
     const struct pending_context context = {.watches = worker->watches, .stream = stream, .tenant = worker->tenant, .watch = worker->name,
                                             .definition = worker->definition, .code = watch_engine_code(worker->engine),
                                             .models = worker->model_changes, .model_count = worker->model_count,
-                                            .committed_us = worker->committed_us};
+                                            .committed_us = worker->committed_us,
+                                            .keys = (int64_t)watch_keys_count(watch_engine_keys(worker->engine))};
     if (!pending_prepare(worker->pending, &context, &worker->differing, err) || !store_write(worker->watches->store, commit_job, &c, err))
         return false;
     if (c.is_moved)
