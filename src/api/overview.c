@@ -119,8 +119,8 @@ static bool add_act(const struct services *services, const char *tenant, json_t 
     json_object_set_new(overview, "act",
                         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "actions", (json_int_t)count, "triggers",
                                   (json_int_t)triggers.triggers, "triggers_stopped", (json_int_t)triggers.stopped, "decisions_24h",
-                                  (json_int_t)totals.decisions_24h, "waiting", (json_int_t)totals.waiting, "failed", (json_int_t)totals.failed, "decisions_per_m",
-                                  numbers(totals.per_m, DECISION_TOTAL_MINUTES)));
+                                  (json_int_t)totals.decisions_24h, "waiting", (json_int_t)totals.waiting, "failed",
+                                  (json_int_t)totals.failed, "decisions_per_m", numbers(totals.per_m, DECISION_TOTAL_MINUTES)));
     return true;
 }
 
