@@ -83,10 +83,10 @@ bool watch_policies(struct sql *db, const char *tenant, const struct watch_defin
 
 /* --- windows ---------------------------------------------------------------------------- */
 
-/* Windows without messages up to start_us, changing models on the way where they changed. */
-static bool skip_to(struct watch_pass *pass, int64_t start_us, struct su_err *err)
+/* Windows without messages before start_us, changing models on the way where they changed, up to change_us. */
+static bool skip_to(struct watch_pass *pass, int64_t start_us, int64_t change_us, struct su_err *err)
 {
-    while (pass->model_next < pass->model_count && pass->models[pass->model_next].from_us <= start_us) {
+    while (pass->model_next < pass->model_count && pass->models[pass->model_next].from_us <= change_us) {
         const struct watch_model *change = &pass->models[pass->model_next];
         struct detector *detector;
         if (!watch_engine_skip_to(pass->engine, change->from_us, err)
@@ -105,7 +105,7 @@ static bool take_pane(void *arg, const struct pane *pane, struct su_err *err)
     for (size_t row = 0; row < pane->rows && is_counted; row++)
         pass->messages += (uint64_t)rollup_value(pane->rollup, pane->groups, row, pass->definition->dimensions).integer;
     pass->window_count += is_counted;
-    return skip_to(pass, pane->start_us, err) && watch_engine_pane(pass->engine, pane, err);
+    return skip_to(pass, pane->start_us, pane->start_us, err) && watch_engine_pane(pass->engine, pane, err);
 }
 
 bool watch_pass_begin(const struct watch_pass *pass, struct sql *db, int64_t *ret_start, struct su_err *err)
@@ -132,7 +132,7 @@ bool watch_pass_to(struct watch_pass *pass, struct sql *db, int64_t last_us, str
                     pass, NULL, err))
         return false;
     int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us;
-    return watch_engine_next(pass->engine) == INT64_MIN || skip_to(pass, last_us + slide, err);
+    return watch_engine_next(pass->engine) == INT64_MIN || skip_to(pass, last_us + slide, last_us, err);
 }
 
 void watch_decision_id(int64_t number, const struct watch_emitted *emitted, char ret[static SU_ID_SIZE])

@@ -1,10 +1,13 @@
 /* /v1/runs: notebooks at work.  Layer api; handlers run on workers. */
 #include <stdlib.h>
 #include <string.h>
+#include "act/model.h"
 #include "handler.h"
+#include "interact/documents.h"
 #include "interact/notebooks.h"
 #include "interact/recorder.h"
 #include "interact/run.h"
+#include "routes.h"
 
 enum { TOPIC_SIZE = 64 };
 
@@ -144,11 +147,41 @@ static void get_log(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+bool request_code(struct request *request, const char **ret, struct su_err *err)
+{
+    const struct identity *who = request_identity(request);
+    const struct services *services = request_services(request);
+    SU_AUTO_FREE char *run = NULL, *open = NULL;
+    *ret = NULL;
+    if (who->run[0] == '\0')
+        return true;
+    if ((services->runs && !run_code(services->runs, who->tenant, who->run, &run, err))
+        || (!run && services->documents && !documents_code(services->documents, who->tenant, who->run, &open, err)))
+        return false;
+    *ret = su_arena_strdup(request_arena(request), run ? run : open);
+    return true;
+}
+
+/* What it read and wrote, and which of that are versions of models. */
+static bool lineage_of(struct request *request, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *lineage = NULL;
+    json_t *models;
+    struct models *service_of_models = request_services(request)->models;
+    if (!run_lineage(service(request), request_tenant(request), run_id(request), &lineage, err)
+        || !model_lineage(service_of_models, request_tenant(request), json_object_get(lineage, "reads"), json_object_get(lineage, "writes"), &models,
+                          err))
+        return false;
+    json_object_set_new(lineage, "models", models);
+    *ret = su_take(lineage);
+    return true;
+}
+
 static void get_lineage(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *lineage;
-    if (run_lineage(service(request), request_tenant(request), run_id(request), &lineage, &err))
+    if (lineage_of(request, &lineage, &err))
         reply_json(reply, 200, lineage);
     else
         reply_error(reply, &err);

@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 from conftest import Server, wait_until
 from test_consumers import BASE, Follower, Receiver, decisions, make_stream, put, receiver, say  # noqa: F401
+from test_live import Live
 
 JSON = "application/vnd.suricate.model+json"
 
@@ -398,7 +399,54 @@ def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(ac
     assert seen["live"] == 1 and seen["versions"][0]["code"] == "notebook follow@1" and seen["versions"][0]["run"] == run["id"]
     assert seen["versions"][0]["iteration"]["number"] == 4 and seen["versions"][0]["metrics"] == {"messages": 1}
     assert [item["decisions"] for item in model(acting, "level")["versions"]] == [1, 3]
+    models = acting.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert sorted((one["name"], one["version"]) for one in models["used"]) == [("level", 1), ("level", 2)]
+    assert sorted(one["version"] for one in models["made"]) == [1, 2, 3, 4]
     acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+def test_an_open_notebook_saves_and_loads_models_and_follows(acting):
+    say(acting, 1, 12)
+    live = Live(acting, "open", """import suricate as s
+s.save_model("tried", {"mean": 1})
+tried = s.load_model("tried")
+for window in s.follow("s", every="10s", from_="earliest", name="open", wait=False):
+    window.act("hook", mean=tried["mean"])
+    window.save_model("tried", {"mean": 2}, stage="live")
+print(s.load_model("tried"))""")
+    live.run("a")
+    live.idle()
+    assert "{'mean': 2}" in json.dumps(live.outputs("a")), live.outputs("a")
+    assert decisions(acting)[0]["code"] == "open notebook open" and decisions(acting)[0]["models"] == [{"name": "tried", "version": 1}]
+    assert [(item["stage"], item["code"]) for item in model(acting, "tried")["versions"]] == [("live", "open notebook open"), ("retired", "open notebook open")]
+
+
+CHAIN = """
+import suricate as s
+rows = s.read("rows.json", as_="json")
+base = s.load_model("base")
+s.save_model("chained", {"mean": sum(rows) / len(rows) + base["plus"]}, sources=[{"object": "rows.json"}])
+"""
+
+
+def test_a_version_says_what_made_it_and_a_run_which_models_it_used_and_made(server):
+    save(server, "base", {"plus": 1})
+    server.requests.put("/v1/objects/rows.json", data=b"[1, 2, 3]")
+    server.put_notebook("chain", CHAIN)
+    run = server.start_run("chain")
+    assert server.wait_run(run["id"])["state"] == "succeeded"
+    version = server.requests.get("/v1/models/chained/versions/live").json()
+    assert (version["run"], version["code"], version["sources"]) == (run["id"], "notebook chain@1", [{"object": "rows.json"}])
+    assert version["lineage"]["notebook"]["name"] == "chain" and version["lineage"]["notebook"]["version"] == 1
+    assert {(read["object"], read["version"]) for read in version["lineage"]["reads"]} == {("rows.json", 1), ("models/base", 1)}
+    models = server.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert models == {"used": [{"name": "base", "version": 1, "kind": "plain", "stage": "live"}],
+                      "made": [{"name": "chained", "version": 1, "kind": "plain", "stage": "live"}]}
+    save(server, "base", {"plus": 5}, stage="live")
+    replay = server.requests.post(f"/v1/runs/{run['id']}/replay", params={"wait": "60s"}).json()
+    assert replay["state"] == "succeeded"
+    again = server.requests.get("/v1/models/chained/versions/2/content").json()
+    assert again == {"mean": 3.0}, "a replay uses the version that the original used"
 
 
 HOSTILE = """

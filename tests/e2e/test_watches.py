@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Callable
 
 import pytest
@@ -302,3 +302,57 @@ def test_a_dry_run_notes_and_delivers_nothing(watching):
     wait_until(lambda: decisions(watching), "it fired")
     only, = decisions(watching)
     assert only["action"] == "hook" and only["state"] in ("noted", "stopped") and only["attempts"] == 0
+
+
+def kmeans(centre: float) -> dict[str, Any]:
+    """A model that takes values around `centre` for normal."""
+    return {"kind": "kmeans", "format": 1, "centres": [[0.0]], "mean": [centre], "scale": [1.0], "lags": 1,
+            "distances": [n / 100 for n in range(200)]}
+
+
+def save_model(server: Server, centre: float) -> int:
+    answer = server.requests.post("/v1/models/m", json={"value": kmeans(centre), "kind": "kmeans"})
+    assert answer.status_code in (200, 201), answer.text
+    return answer.json()["version"]
+
+
+def test_a_promoted_model_is_used_from_the_next_window_and_replays_change_at_the_same_one(watching):
+    assert save_model(watching, 10) == 1
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99, "leave": 0.9}})
+    say(watching, (1, 10), (11, 30), (21, 10), (31, 10))
+    wait_until(reached(watching, 30), "the first windows")
+    assert [one["models"] for one in decisions(watching)] == [[{"name": "m", "version": 1}]] * 2
+    assert save_model(watching, 30) == 2
+    assert seen(watching)["model"] == {"name": "m", "version": 1}, "a candidate changes nothing"
+    assert watching.requests.post("/v1/models/m/promote", json={"version": 2}).status_code == 200
+    wait_until(lambda: seen(watching)["model"] == {"name": "m", "version": 2}, "the watch uses it")
+    say(watching, (41, 30), (51, 30), (61, 10), (71, 30), (81, 30))
+    wait_until(reached(watching, 80), "the other windows")
+    watching.kill()
+    watching.start()
+    wait_until(lambda: seen(watching)["keys"] == 1, "it runs again")
+    live = decisions(watching)
+    assert live[-1]["models"] == [{"name": "m", "version": 2}] and live[-1]["event"] == "resolved"
+    tested = backtest(watching)
+    assert tested["compared"] == {"live": len(live), "same": len(live), "differ": []}
+    shadow = backtest(watching, model_version=2)
+    assert [one["id"] for one in shadow["decisions"]] != [one["id"] for one in live], "another model decides otherwise"
+
+
+def test_a_model_that_no_longer_fits_has_drifted(watching):
+    save_model(watching, 10)
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99999}})
+    say(watching, *[(10 * n + 1, 10 + (n % 20) / 10) for n in range(50)], *[(501 + 10 * n, 13 + (n % 10) / 10) for n in range(300)])
+    wait_until(reached(watching, 3490), "gone through")
+    wait_until(lambda: watching.requests.get("/v1/models/m").json()["drift"], "its model says so")
+    events = watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]
+    wait_until(lambda: any(one["body"]["event"] == "model.drift" for one in
+                           watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]), f"an event: {len(events)}")
+
+
+def test_a_watch_waits_for_its_model(watching):
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99}})
+    say(watching, (1, 10), (11, 10))
+    wait_until(lambda: seen(watching)["state"] == "waiting" and "live version" in seen(watching)["error"], "it says what it waits for")
+    save_model(watching, 10)
+    wait_until(reached(watching, 10), "it goes on")
