@@ -405,7 +405,8 @@ bool object_patch(struct objects *objects, const struct object_key *key, const j
     if (!object_key_check(key, err) || (tags != NULL && !normal_tags(tags, &normal, err))
         || (metadata != NULL && !metadata_text(metadata, &text, err)))
         return false;
-    struct patch patch = {.objects = objects, .user = user ? user : "", .key = key, .tags = normal, .has_metadata = metadata != NULL, .metadata = text, .if_match = if_match};
+    struct patch patch = {.objects = objects, .user = user ? user : "", .key = key,
+                          .tags = normal, .has_metadata = metadata != NULL, .metadata = text, .if_match = if_match};
     if (!store_write(objects->store, patch_job, &patch, err)) {
         object_info_done(&patch.info);
         return false;
