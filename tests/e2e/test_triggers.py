@@ -316,6 +316,15 @@ def test_no_firing_is_lost_or_doubled_by_a_server_that_is_killed_again_and_again
     assert len(delivered(receiver)) == sent
 
 
+def test_an_object_is_never_missed_though_the_server_dies_right_after_it_was_stored(acting):
+    trigger(acting, "arrived", {"kind": "object", "prefix": "in/"}, {"action": "hook", "parameters": {"name": "{{ event.name }}"}})
+    for number in range(8):
+        acting.put(f"in/{number}", b"x")
+        acting.restart(kill=True)
+    fired = wait_firings(acting, "arrived", 8)
+    assert sorted(one["parameters"]["name"] for one in fired) == [f"in/{number}" for number in range(8)]
+
+
 # -- bounds -----------------------------------------------------------------------------------------------------------
 
 
