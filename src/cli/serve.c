@@ -39,6 +39,7 @@
 #include "aggregate/object.h"
 #include "aggregate/pane_cache.h"
 #include "aggregate/preview.h"
+#include "aggregate/promise.h"
 #include "aggregate/replay.h"
 #include "aggregate/table.h"
 #include "aggregate/stream.h"
@@ -258,6 +259,7 @@ static const struct store_migration *const migrations[] = {
     model_migrations,
     watch_migrations,
     trigger_migrations,
+    promise_migrations,
     NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -282,7 +284,7 @@ static void secrets_end(struct serving *serving) { secrets_close(serving->servic
 
 static bool objects_part(struct serving *serving, struct su_err *err)
 {
-    struct objects_options options = {.size_max = serving->options.limits.object_bytes};
+    struct objects_options options = {.size_max = serving->options.limits.object_bytes, .promise = event_promise};
     return objects_open(serving->services.store, serving->services.bus, &options, &serving->services.objects, err);
 }
 static void objects_end(struct serving *serving) { objects_close(serving->services.objects); }
@@ -328,7 +330,7 @@ static bool streams_part(struct serving *serving, struct su_err *err)
     const struct services *services = &serving->services;
     const struct limits *limits = &serving->options.limits;
     const struct streams_options options = {.message_bytes = limits->stream_message_bytes, .queued_bytes = limits->stream_queued_bytes,
-                                            .streams_max = limits->streams};
+                                            .streams_max = limits->streams, .has_promises = true};
     return streams_open(services->store, services->logs, services->bus, &options, &serving->services.streams, err);
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
@@ -485,7 +487,7 @@ static bool runs_part(struct serving *serving, struct su_err *err)
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
     const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued,
-                                        .following = services->limits->runs_following};
+                                        .following = services->limits->runs_following, .promise = event_promise};
     return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
