@@ -251,7 +251,7 @@ static bool check_list(const struct decision_list *list, int64_t *ret_before, st
 
 bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err)
 {
-    int64_t before, last = 0;
+    int64_t before = INT64_MAX, last = 0;
     if (!check_list(list, &before, err))
         return false;
     STORE_READ(store, db);

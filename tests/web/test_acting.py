@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -141,6 +142,9 @@ def test_a_decision_shows_what_was_seen_who_decided_and_what_came_of_it(open_pag
     expect(page.get_by_role("region", name="Replay")).to_contain_text("suricate watch backtest load-v --from 2026-01-01T00:06:40Z")
     axe(page)
     screens(page, "decision")
+    page.get_by_role("link", name="On the watch's chart").click()
+    expect(page.locator(".judged-value")).to_have_attribute("data-points", re.compile(r"[1-9]"))
+    page.go_back()
     page.get_by_role("button", name="Investigate in a notebook").click()
     page.wait_for_url("**/notebooks/**")
     expect(page.locator(".cell").first).to_be_visible()

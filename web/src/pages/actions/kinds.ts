@@ -40,8 +40,8 @@ export const ACTION_KINDS: ActionKind[] = [
         at: "/expect",
         label: "Expected answer",
         as: "json",
-        placeholder: "[200, 202]",
-        hint: "statuses, or a part of the answer's JSON; absent: any 2xx",
+        placeholder: '{"status": [202]}',
+        hint: "statuses, and a part of the answer's JSON; absent: any 2xx",
       },
       template,
     ],
@@ -52,6 +52,7 @@ export const ACTION_KINDS: ActionKind[] = [
     about: "A message with publisher confirms",
     fields: [
       {at: "/url", label: "Broker", placeholder: "amqps://broker.example/vhost", required: true},
+      {at: "/user", label: "User", placeholder: "guest"},
       {at: "/secret", suggest: "secrets", label: "Secret with the password", placeholder: "name of a secret"},
       {at: "/exchange", label: "Exchange", placeholder: "the default one"},
       {at: "/routing_key", label: "Routing key"},
@@ -80,7 +81,7 @@ export const ACTION_KINDS: ActionKind[] = [
       {at: "/user", label: "User"},
       {at: "/secret", suggest: "secrets", label: "Secret with the password", placeholder: "name of a secret"},
       {at: "/subject", label: "Subject", wide: true, placeholder: "{{ decision.watch }}: {{ decision.level }}"},
-      {at: "/body", label: "Body", as: "lines", wide: true, placeholder: "{{ decision.reason }}"},
+      {at: "/body", label: "Body", as: "lines", wide: true, placeholder: "{{ reason }}"},
     ],
   },
   {
@@ -140,6 +141,22 @@ export const CARE: Spec[] = [
   },
   {at: "/retry/first", label: "Tried again after", placeholder: "1s", hint: "then after twice as long, and so on"},
   {at: "/retry/deadline", label: "Given up after", placeholder: "24h"},
+  {at: "/timeout", label: "An attempt takes at most", placeholder: "15s"},
+  {
+    at: "/blast_radius/share",
+    label: "Stops beyond this share of keys",
+    as: "number",
+    placeholder: "no limit",
+    hint: "0.2: of a fifth of the watch's keys",
+  },
+  {at: "/blast_radius/per", label: "within", placeholder: "1h"},
+  {
+    at: "/active",
+    label: "Only in these hours",
+    as: "json",
+    wide: true,
+    placeholder: '[{"days": ["mon", "tue"], "from": "08:00", "to": "18:00", "zone": "Europe/Berlin"}]',
+  },
 ];
 
 export const kindOf = (kind: string | undefined): ActionKind => ACTION_KINDS.find((one) => one.kind === kind) ?? ACTION_KINDS[0]!;

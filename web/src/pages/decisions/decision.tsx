@@ -11,7 +11,7 @@ import {count, dateTime, plural, seconds} from "../../text";
 import {announce, Copy, ProblemBox, Shown, Time} from "../../ui";
 import {Crumbs} from "../processing/nav";
 import {DecisionState, LevelTag, WatchLink} from "../processing/parts-acting";
-import {actionHref, eventWords, figure, makerOf, modelHref, score, stateWords, text, triggerHref, windowText} from "../processing/words";
+import {actionHref, eventWords, figure, makerOf, modelHref, score, stateWords, text, triggerHref, watchHref, windowText} from "../processing/words";
 import {Answer} from "./approvals";
 import {replay} from "./replay";
 import {Scale} from "./scale";
@@ -220,6 +220,17 @@ function Try({attempt}: {attempt: Attempt}) {
   );
 }
 
+const BEFORE = 120; // windows of the chart before the decision's own, and after it
+const AFTER = 30;
+
+function chartHref({watch, key, window}: Decision): string {
+  const start = Date.parse(window?.start ?? "");
+  const length = Date.parse(window?.end ?? "") - start;
+  const range = new URLSearchParams({from: new Date(start - BEFORE * length).toISOString(), to: new Date(start + AFTER * length).toISOString()});
+  if (key) range.set("key", key);
+  return `${watchHref(watch ?? "")}?${range.toString()}`;
+}
+
 function Buttons({decision, refresh}: {decision: Decision; refresh: () => void}) {
   const [problem, fail] = useState<Problem | null>(null);
   const [isBusy, busy] = useState(false);
@@ -258,6 +269,11 @@ function Buttons({decision, refresh}: {decision: Decision; refresh: () => void})
           <button disabled={isBusy} onClick={investigate}>
             Investigate in a notebook
           </button>
+        )}
+        {decision.watch && decision.window && (
+          <a class="button" href={chartHref(decision)}>
+            On the watch's chart
+          </a>
         )}
         {decision.watch && (
           <a

@@ -32,6 +32,9 @@ export const durationMs = (text: string): number => {
   return found ? Number(found[1]) * {us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000}[found[2] as "s"]! : 10_000;
 };
 
+/** Detectors that judge the value itself; others a distance, a sum, a silence. */
+const PLAIN = ["threshold", "seasonal", "combination"];
+
 /** A changed definition learns anew before the range; what it is compared with does the same. */
 const ANEW: Partial<WatchDefinition> = {description: "as it is, learning anew"};
 
@@ -166,6 +169,7 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
               <span>
                 <b>{definition.values.join(", ")}</b>
                 {key ? ` of ${keyWords(key)}` : ""} in windows of {definition.every}
+                {!PLAIN.includes(definition.detector.kind) && `, as the detector ${definition.detector.kind} judges it`}
               </span>
               <span class="soft">Drag over a range to back-test it{isChangeable ? "; drag a level to move it" : ""}</span>
             </p>

@@ -59,12 +59,16 @@ function Sums({live, rival}: {live: WouldBe[]; rival: WouldBe[]}) {
   );
 }
 
+const MARGIN = 0.05;
+
+/** From the first decision to the last, and a little around them. */
 function span(...lists: WouldBe[][]): [number, number] | null {
-  const times = lists
-    .flat()
-    .map((one) => Date.parse(one.window?.start ?? ""))
-    .filter((at) => !Number.isNaN(at));
-  return times.length > 0 ? [Math.min(...times), Math.max(...times) + 1] : null;
+  const times = lists.flatMap((list) => list.map((one) => Date.parse(one.window?.start ?? ""))).filter((at) => !Number.isNaN(at));
+  if (times.length === 0) return null;
+  const first = Math.min(...times);
+  const last = Math.max(...times);
+  const margin = Math.max(60_000, (last - first) * MARGIN);
+  return [first - margin, last + margin];
 }
 
 export function Shadow({watch}: {watch: WatchInfo}) {
