@@ -3,19 +3,18 @@
  * `parts` lists them in the order they stand on each other; shutdown is the same list backwards. */
 #include "cli/serve_parts.h"
 
-
-#include "aggregate/amqp_sources.h"
-#include "aggregate/blobref.h"
 #include "act/action.h"
 #include "act/delivery.h"
 #include "act/guard_facts.h"
 #include "act/iteration.h"
-#include "act/silence.h"
+#include "act/model.h"
 #include "act/schedule.h"
 #include "act/self.h"
+#include "act/silence.h"
 #include "act/trigger.h"
 #include "act/watch.h"
-#include "act/model.h"
+#include "aggregate/amqp_sources.h"
+#include "aggregate/blobref.h"
 #include "aggregate/derived.h"
 #include "aggregate/fetch.h"
 #include "aggregate/pane_cache.h"
@@ -30,10 +29,10 @@
 #include "cli/connection.h"
 #include "cli/locate.h"
 #include "compute/kernel.h"
-#include "interact/notebooks.h"
-#include "interact/recipes.h"
 #include "interact/dashboard.h"
 #include "interact/documents.h"
+#include "interact/notebooks.h"
+#include "interact/recipes.h"
 
 static const struct store_migration *const migrations[] = {
     blobref_migrations, log_migrations, stream_migrations, object_migrations, upload_migrations, settings_migrations,
@@ -46,6 +45,7 @@ static const struct store_migration *const migrations[] = {
     model_migrations,
     watch_migrations,
     trigger_migrations,
+    promise_migrations,
     NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -70,7 +70,7 @@ static void secrets_end(struct serving *serving) { secrets_close(serving->servic
 
 static bool objects_part(struct serving *serving, struct su_err *err)
 {
-    struct objects_options options = {.size_max = serving->options.limits.object_bytes};
+    struct objects_options options = {.size_max = serving->options.limits.object_bytes, .promise = event_promise};
     return objects_open(serving->services.store, serving->services.bus, &options, &serving->services.objects, err);
 }
 static void objects_end(struct serving *serving) { objects_close(serving->services.objects); }
@@ -116,7 +116,7 @@ static bool streams_part(struct serving *serving, struct su_err *err)
     const struct services *services = &serving->services;
     const struct limits *limits = &serving->options.limits;
     const struct streams_options options = {.message_bytes = limits->stream_message_bytes, .queued_bytes = limits->stream_queued_bytes,
-                                            .streams_max = limits->streams};
+                                            .streams_max = limits->streams, .has_promises = true};
     return streams_open(services->store, services->logs, services->bus, &options, &serving->services.streams, err);
 }
 static void streams_end(struct serving *serving) { streams_close(serving->services.streams); }
@@ -273,7 +273,7 @@ static bool runs_part(struct serving *serving, struct su_err *err)
     const struct services *services = &serving->services;
     const struct run_tokens tokens = {.arg = services->accounts, .issue = issue_token, .end = end_token};
     const struct runs_config config = {.parallel = services->limits->runs_parallel, .queued = services->limits->runs_queued,
-                                        .following = services->limits->runs_following};
+                                        .following = services->limits->runs_following, .promise = event_promise};
     return runs_open(services->store, services->bus, services->compute, &tokens, &config, &serving->services.runs, err);
 }
 static void runs_end(struct serving *serving) { runs_close(serving->services.runs); }
