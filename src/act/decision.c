@@ -5,6 +5,7 @@
 #include "aggregate/consumer.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "model.h"
 #include "outbox.h"
 
 const struct store_migration decision_migrations[] = {
@@ -98,7 +99,8 @@ bool decision_insert(struct sql *db, const struct decision *d, char ret_id[stati
         snprintf(id, sizeof id, "%s", d->id);
     else
         su_id(id);
-    if (!is_made(db, d, &was_made, err) || (!was_made && !insert_row(db, d, id, is_delivered, now, err)))
+    if (!is_made(db, d, &was_made, err)
+        || (!was_made && (!insert_row(db, d, id, is_delivered, now, err) || !model_decided(db, d->tenant, d->models, err))))
         return false;
     if (!was_made && is_delivered
         && !outbox_add(db, d->tenant, d->action ? d->action : "", sql_last_id(db), err))
@@ -233,6 +235,16 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
         return false;
     *ret_next = has_more ? su_format("%lld", (long long)last) : NULL;
     *ret_items = su_take(items);
+    return true;
+}
+
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err)
+{
+    int64_t found;
+    if (!sql_get_int(db, 0, &found, err, "SELECT 1 FROM decisions WHERE tenant = ?1 AND id = ?2 AND state IN ('pending', 'held')",
+                     sql_text(tenant), sql_text(id)))
+        return false;
+    *ret = found != 0;
     return true;
 }
 

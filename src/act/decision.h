@@ -43,6 +43,9 @@ bool decision_insert(struct sql *db, const struct decision *decision, char ret_i
 /* Pure: the id that follows from these texts in this order (SHA-256, in the letters of su_id). */
 void decision_id(const char *const *parts, size_t count, char ret[static SU_ID_SIZE]);
 
+/* Through db: is it still to be delivered (it waits for its turn, a person or a receiver)?  False for one that is not there. */
+bool decision_is_open(struct sql *db, const char *tenant, const char *id, bool *ret, struct su_err *err);
+
 struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
     const char *id;                 /* how it begins */

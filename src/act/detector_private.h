@@ -46,9 +46,10 @@ extern const struct detector_kind detector_kind_threshold, detector_kind_rate, d
 
 /* A settings member of type number that was given. */
 static inline bool is_given(double setting) { return !isnan(setting); }
-/* One value of a point: NaN where it is missing, and never so large that its square overflows. */
+#define VALUE_LARGEST 1e30
+/* One value of a point: NaN where it is missing, and never so large that sums of it, also as floats, overflow. */
 static inline double value_of(const struct detector_point *point, size_t dimension)
 {
     double value = point->values[dimension];
-    return isfinite(value) && point->messages > 0 ? fmin(fmax(value, -1e100), 1e100) : NAN;
+    return isfinite(value) && point->messages > 0 ? fmin(fmax(value, -VALUE_LARGEST), VALUE_LARGEST) : NAN;
 }

@@ -3,27 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include "action.h"
-#include "aggregate/object.h"
 #include "decision.h"
 #include "interact/recorder.h"
+#include "model.h"
 
-struct iterations { struct store *store; struct su_bus *bus; struct objects *objects; struct consumers *consumers; };
+struct iterations { struct store *store; struct su_bus *bus; struct models *models; struct consumers *consumers; };
 
 struct committing {
     struct iterations *iterations;
     const struct iteration *what;
     struct consumer_offer offer;
-    struct object_upload *models[ITERATION_MODELS_MAX];
+    struct model_saving *models[ITERATION_MODELS_MAX];
     size_t model_count;
     json_t *answer;
 };
 
-bool iterations_open(struct store *store, struct su_bus *bus, struct objects *objects, struct consumers *consumers, struct iterations **ret,
+bool iterations_open(struct store *store, struct su_bus *bus, struct models *models, struct consumers *consumers, struct iterations **ret,
                      struct su_err *err)
 {
     (void)err;
     struct iterations *iterations = su_alloc(sizeof *iterations);
-    *iterations = (struct iterations){store, bus, objects, consumers};
+    *iterations = (struct iterations){store, bus, models, consumers};
     *ret = iterations;
     return true;
 }
@@ -90,6 +90,7 @@ static bool insert_decision(struct sql *db, struct committing *c, const json_t *
     const struct decision decision = {.tenant = what->stream->tenant, .stream = what->stream->name, .consumer = what->consumer,
                                       .action = given.action, .reason = given.reason, .user = what->user, .run = what->run,
                                       .parameters = given.parameters ? given.parameters : none, .window = c->offer.window,
+                                      .models = json_array_size(what->used) > 0 ? what->used : NULL, .code = what->code,
                                       .epoch = c->offer.epoch, .iteration = c->offer.iteration};
     if (!decision_insert(db, &decision, id, NULL, err))
         return false;
@@ -99,21 +100,55 @@ static bool insert_decision(struct sql *db, struct committing *c, const json_t *
 
 /* --- models ----------------------------------------------------------------------- */
 
-struct model_given { const char *name, *content, *type; json_t *metadata, *tags; };
-static const struct su_field model_given_fields[] = {
-    SU_FIELD(struct model_given, name, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = OBJECT_NAME_MAX - 7),
-    SU_FIELD(struct model_given, content, SU_FIELD_TEXT, .is_required = true),
-    SU_FIELD(struct model_given, type, SU_FIELD_TEXT, .min = 1, .max = OBJECT_TYPE_MAX),
-    SU_FIELD(struct model_given, metadata, SU_FIELD_OBJECT),
-    SU_FIELD(struct model_given, tags, SU_FIELD_LIST),
+struct used_given { const char *name; int64_t version; };
+static const struct su_field used_given_fields[] = {
+    SU_FIELD(struct used_given, name, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = MODEL_NAME_MAX),
+    SU_FIELD(struct used_given, version, SU_FIELD_INT, .is_required = true, .min = 1, .max = 9007199254740991),
     SU_FIELD_END};
 
-static json_t *tags_of(const struct model_given *given)
+static bool check_used(const json_t *used, struct su_err *err)
 {
-    json_t *tags = json_pack("[s]", "model");
-    if (given->tags)
-        json_array_extend(tags, given->tags);
-    return tags;
+    size_t i;
+    json_t *item;
+    if (json_array_size(used) > ITERATION_MODELS_MAX)
+        return su_fail_field(err, SU_LIMIT, "/used", "used: at most %d in one iteration", ITERATION_MODELS_MAX);
+    json_array_foreach ((json_t *)(uintptr_t)used, i, item) {
+        struct used_given given;
+        if (!json_is_object(item))
+            return su_fail_field(err, SU_INVALID, "/used", "used: an item is an object with \"name\" and \"version\"");
+        if (!su_json_bind(item, used_given_fields, &given, err))
+            return fail_item(err, "used", i);
+    }
+    return true;
+}
+
+struct model_given { const char *name, *content, *type, *format, *kind, *stage; json_t *metadata, *tags, *metrics, *sources; };
+static const struct su_field model_given_fields[] = {
+    SU_FIELD(struct model_given, name, SU_FIELD_TEXT, .is_required = true, .min = 1, .max = MODEL_NAME_MAX + 7),
+    SU_FIELD(struct model_given, content, SU_FIELD_TEXT, .is_required = true),
+    SU_FIELD(struct model_given, type, SU_FIELD_TEXT, .min = 1, .max = 128),
+    SU_FIELD(struct model_given, format, SU_FIELD_TEXT),
+    SU_FIELD(struct model_given, kind, SU_FIELD_TEXT),
+    SU_FIELD(struct model_given, stage, SU_FIELD_TEXT),
+    SU_FIELD(struct model_given, metadata, SU_FIELD_OBJECT),
+    SU_FIELD(struct model_given, tags, SU_FIELD_LIST),
+    SU_FIELD(struct model_given, metrics, SU_FIELD_OBJECT),
+    SU_FIELD(struct model_given, sources, SU_FIELD_LIST),
+    SU_FIELD_END};
+
+static bool begin_model(struct committing *c, const struct model_given *given, size_t len, struct su_err *err)
+{
+    const struct iteration *what = c->what;
+    struct model_save save = {.tenant = what->stream->tenant, .name = given->name, .user = what->user, .run = what->run, .code = what->code,
+                              .format = given->format, .kind = given->kind, .type = given->type, .metrics = given->metrics,
+                              .metadata = given->metadata, .tags = given->tags, .sources = given->sources,
+                              .stream = what->stream->name, .consumer = what->consumer, .window = c->offer.window,
+                              .epoch = c->offer.epoch, .iteration = c->offer.iteration, .size_hint = len};
+    struct model_saving **saving = &c->models[c->model_count];
+    if (!model_stage_parse(given->stage, &save.stage, err) || !model_save_begin(c->iterations->models, &save, saving, err))
+        return false;
+    c->model_count++;
+    return true;
 }
 
 /* The content is on disk after this; the version is made by the job. */
@@ -129,15 +164,10 @@ static bool ready_model(struct committing *c, const json_t *item, struct su_err 
     if (!recorded_base64((struct su_str){given.content, json_string_length(json_object_get(item, "content"))}, &content, &len))
         return su_fail_field(err, SU_INVALID, "/content", "content: must be base64");
     SU_AUTO_FREE char *owned = content;
-    SU_AUTO_FREE char *name = strncmp(given.name, "models/", 7) == 0 ? su_strdup(given.name) : su_format("models/%s", given.name);
-    SU_AUTO_JSON json_t *tags = tags_of(&given);
-    const struct object_put put = {.key = {.tenant = c->what->stream->tenant, .kind = OBJECT_DATA, .name = name}, .type = given.type,
-                                   .tags = tags, .metadata = given.metadata, .user = c->what->user, .run = c->what->run, .size_hint = len};
-    struct object_upload **upload = &c->models[c->model_count];
-    if (!object_put_begin(c->iterations->objects, &put, upload, err))
+    if (!begin_model(c, &given, len, err))
         return false;
-    c->model_count++;
-    return object_put_add(*upload, owned, len, err) && object_put_ready(*upload, err);
+    struct model_saving *saving = c->models[c->model_count - 1];
+    return model_save_add(saving, owned, len, err) && model_save_ready(saving, err);
 }
 
 static bool ready_models(struct committing *c, struct su_err *err)
@@ -152,12 +182,14 @@ static bool ready_models(struct committing *c, struct su_err *err)
     return true;
 }
 
-static bool put_model(struct sql *db, struct committing *c, size_t index, struct su_err *err)
+static bool save_model(struct sql *db, struct committing *c, size_t index, struct su_err *err)
 {
-    if (!object_put_job(db, c->models[index], err))
+    if (!model_save_job(db, c->models[index], err))
         return fail_item(err, "models", index);
-    const struct object_info *info = object_put_info(c->models[index]);
-    json_array_append_new(json_object_get(c->answer, "models"), json_pack("{s:s, s:I}", "name", info->name, "version", (json_int_t)info->version));
+    const struct model_saved saved = model_saved(c->models[index]);
+    json_array_append_new(json_object_get(c->answer, "models"),
+                          json_pack("{s:s, s:s, s:I, s:s}", "name", saved.object, "model", saved.name, "version", (json_int_t)saved.version,
+                                    "stage", model_stage_name(saved.stage)));
     return true;
 }
 
@@ -174,7 +206,7 @@ static bool commit_job(struct sql *db, void *arg, struct su_err *err)
         if (!insert_decision(db, c, item, err))
             return fail_item(err, "decisions", i);
     for (i = 0; i < c->model_count; i++)
-        if (!put_model(db, c, i, err))
+        if (!save_model(db, c, i, err))
             return false;
     SU_AUTO_FREE char *answer = su_json_text(c->answer);
     return consumer_commit(db, &c->offer, answer, err);
@@ -201,10 +233,8 @@ static void tell(struct committing *c)
 {
     const struct iteration *what = c->what;
     tell_decisions(c);
-    for (size_t i = 0; i < c->model_count; i++) {
-        OBJECT_AUTO_INFO struct object_info info = {0};
-        object_put_done(c->models[i], &info);
-    }
+    for (size_t i = 0; i < c->model_count; i++)
+        model_save_done(c->models[i]);
     if (what->run == NULL || what->run[0] == '\0')
         return;
     SU_AUTO_JSON json_t *detail = json_pack(
@@ -225,7 +255,7 @@ static bool commit(struct committing *c, struct su_err *err)
 static void committing_done(struct committing *c)
 {
     for (size_t i = 0; i < c->model_count; i++)
-        object_upload_close(c->models[i]);
+        model_saving_close(c->models[i]);
     json_decref(c->answer);
 }
 
@@ -233,7 +263,7 @@ bool iteration_commit(struct iterations *iterations, const struct iteration *wha
 {
     struct committing c = {.iterations = iterations, .what = what};
     SU_AUTO_FREE char *before = NULL;
-    if (!check_decisions(what->decisions, err)
+    if (!check_decisions(what->decisions, err) || !check_used(what->used, err)
         || !consumer_prepare(iterations->consumers, what->stream, what->consumer, what->epoch, what->start_us, what->revision, &c.offer,
                              &before, err))
         return false;

@@ -34,6 +34,19 @@ const char *model_stage_name(enum model_stage stage)
     return names[stage];
 }
 
+bool model_stage_parse(const char *text, enum model_stage *ret, struct su_err *err)
+{
+    if (text == NULL)
+        *ret = MODEL_STAGE_POLICY;
+    else if (strcmp(text, "live") == 0)
+        *ret = MODEL_LIVE;
+    else if (strcmp(text, "candidate") == 0)
+        *ret = MODEL_CANDIDATE;
+    else
+        return su_fail_field(err, SU_INVALID, "/stage", "stage: must be live or candidate, was \"%.40s\"", text);
+    return true;
+}
+
 bool models_open(struct store *store, struct su_bus *bus, struct objects *objects, struct models **ret, struct su_err *err)
 {
     (void)err;

@@ -42,6 +42,8 @@ enum {
 
 enum model_stage { MODEL_STAGE_POLICY /* as the model's promotion says */, MODEL_CANDIDATE, MODEL_LIVE, MODEL_RETIRED, MODEL_STAGE_COUNT };
 const char *model_stage_name(enum model_stage stage);
+/* "live" or "candidate"; NULL leaves it to the policy. */
+bool model_stage_parse(const char *text, enum model_stage *ret, struct su_err *err);
 
 struct objects;
 struct models;
@@ -138,6 +140,9 @@ bool model_promotion_put(struct models *models, const struct model_change *chang
 bool model_delete(struct models *models, const struct model_change *change, struct su_err *err);
 /* Inside a job that deletes an object: SU_CONFLICT when a model's version would go with it. */
 bool model_guards_object(struct sql *db, const char *tenant, const char *object, int64_t version, struct su_err *err);
+
+/* Inside a job: a decision was made with these, [{"name","version"}]; counted with each version that is still there. */
+bool model_decided(struct sql *db, const char *tenant, const json_t *models, struct su_err *err);
 
 /* May this tenant keep and load pickles? */
 bool model_pickle_get(struct models *models, const char *tenant, bool *ret, struct su_err *err);

@@ -291,6 +291,17 @@ bool model_guards_object(struct sql *db, const char *tenant, const char *object,
     return su_hint(err, "DELETE /v1/models/%.150s deletes the model with its content.", name);
 }
 
+bool model_decided(struct sql *db, const char *tenant, const json_t *models, struct su_err *err)
+{
+    size_t i;
+    json_t *model;
+    json_array_foreach ((json_t *)(uintptr_t)models, i, model)
+        if (!sql_run(db, err, "UPDATE model_versions SET decisions = decisions + 1 WHERE tenant = ?1 AND name = ?2 AND version = ?3",
+                     sql_text(tenant), sql_text(model_bare_name(su_json_string(model, "name", ""))), sql_int(su_json_int(model, "version", 0))))
+            return false;
+    return true;
+}
+
 /* --- pickles, drift ----------------------------------------------------------------------------------- */
 
 struct allowing { const char *tenant, *user; bool is_allowed; };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { BITS = 3, PER_OCTAVE = 1 << BITS, ABSOLUTE_MAX = 2048 << BITS };
+enum { ROOM_BELOW = RARITY_BINS - 3 * PER_OCTAVE };     /* below the first, three octaves are above */
 #define MEMORY 32768.0          /* points that count */
 #define TAIL_SHARE 0.03         /* of the points: what the tail is fitted to, */
 #define TAIL_POINTS 10.0        /* but at least so many */
@@ -58,19 +59,14 @@ static void shift_up(struct rarity *rarity)
     rarity->origin += PER_OCTAVE;
 }
 
-/* What stood in the lowest bin may have been anything below: it is forgotten rather than put somewhere. */
-static void shift_down(struct rarity *rarity)
+/* Nearly all lies below the window: what was learned was of another scale, only how often it was nothing still holds. */
+static void begin_anew(struct rarity *rarity, int32_t absolute)
 {
-    float top = 0;
-    for (int i = RARITY_BINS - PER_OCTAVE - 1; i < RARITY_BINS; i++)
-        top += rarity->bins[i];
-    memmove(rarity->bins + PER_OCTAVE, rarity->bins, (RARITY_BINS - PER_OCTAVE) * sizeof *rarity->bins);
-    memset(rarity->bins, 0, PER_OCTAVE * sizeof *rarity->bins);
-    rarity->bins[RARITY_BINS - 1] = top;
-    rarity->origin -= PER_OCTAVE;
-    rarity->total = rarity->zeros;      /* summed anew: a difference of floats could fall below its parts */
-    for (int i = 0; i < RARITY_BINS; i++)
-        rarity->total += rarity->bins[i];
+    memset(rarity->bins, 0, sizeof rarity->bins);
+    rarity->total = rarity->zeros;
+    rarity->origin = absolute - ROOM_BELOW;
+    if (rarity->zeros <= 0)
+        *rarity = (struct rarity){0};
 }
 
 static void rescale(struct rarity *rarity)
@@ -83,14 +79,17 @@ static void rescale(struct rarity *rarity)
     rarity->unit = 1;
 }
 
-/* The window follows the data, an octave at a time: one far outlier must not push what is learned out of it. */
-static void follow(struct rarity *rarity, int32_t bin)
+/* The window follows the data upwards an octave at a time: one far outlier must not push what is learned out of it.
+ * False: everything begins anew, without this point. */
+static bool follow(struct rarity *rarity, int32_t bin)
 {
     float some = 0.01f * rarity->total, most = 0.9f * (rarity->total - rarity->zeros);
-    if (bin >= RARITY_BINS && rarity->bins[RARITY_BINS - 1] > some)
+    bool is_above = rarity->bins[RARITY_BINS - 1] > some, is_below = rarity->bins[0] > most && !is_above;
+    if (bin >= RARITY_BINS && is_above)
         shift_up(rarity);
-    else if (bin < 0 && rarity->bins[0] > most && rarity->bins[RARITY_BINS - 1] <= some)
-        shift_down(rarity);
+    if (bin < 0 && is_below)
+        begin_anew(rarity, rarity->origin + bin);
+    return bin >= 0 || !is_below;
 }
 
 static void learn(struct rarity *rarity, double strangeness, double share)
@@ -104,11 +103,12 @@ static void learn(struct rarity *rarity, double strangeness, double share)
         rarity->zeros += weight;
     } else {
         int32_t absolute = absolute_of(strangeness);
-        if (is_first)                   /* three octaves are left above it */
-            rarity->origin = absolute - (RARITY_BINS - 3 * PER_OCTAVE);
+        if (is_first)
+            rarity->origin = absolute - ROOM_BELOW;
         int32_t bin = absolute - rarity->origin;
         rarity->bins[bin < 0 ? 0 : bin < RARITY_BINS ? bin : RARITY_BINS - 1] += weight;
-        follow(rarity, bin);
+        if (!follow(rarity, bin))
+            return;
     }
     rarity->points += rarity->points < UINT32_MAX;
     rarity->unit *= 1 + fmax(1 / MEMORY, 1.0 / (rarity->points + 8));

@@ -14,6 +14,9 @@
  * A watch whose detector has a model uses another version from the window on at which it found it
  * live; which that was is kept, so a replay changes at the same window.
  *
+ * When the scores under a model lie far above the half that they would average on what it was learned from, for
+ * about a hundred windows, the model has drifted: model_drifted says so, once, until they are back.
+ *
  * Two threads, "watches-0" and "watches-1", share the watches.  Events on "tenant/<tenant>":
  * "watch.changed", "watch.deleted" {name, user}, "decision.made", "anomaly.opened", "anomaly.resolved" {watch, key, level, decision}. */
 #pragma once

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "decision.h"
 
-enum { MAGIC = 0x53575031, SCORE_MEMORY = 1000 };
+enum { MAGIC = 0x53575032 };
 
 struct happened { size_t slot; struct watch_effect effect; };
 
@@ -18,7 +18,8 @@ struct watch_engine {
     struct watch_keys *keys;
     int64_t from_us, next_us, empty;    /* empty: windows in a row without any message */
     uint64_t window, unwatched;         /* window: number of the present one */
-    double mean_score;
+    double mean_score, score_sum;       /* score_sum, score_count: of the present window */
+    uint64_t score_count, scored;       /* scored: windows since the detector began */
     struct happened *happened;          /* of the present window */
     size_t happened_count, happened_capacity;
     struct su_buf key;
@@ -64,6 +65,8 @@ void watch_engine_set_detector(struct watch_engine *engine, struct detector **de
     watch_keys_set_detector(engine->keys, *detector);
     detector_free(engine->detector);
     engine->detector = su_take(*detector);
+    engine->mean_score = 0.5;
+    engine->scored = 0;
 }
 
 static int64_t slide_of(const struct watch_engine *engine)
@@ -275,8 +278,10 @@ static void judge(struct watch_engine *engine, size_t index, int64_t start_us, s
     if (use.is_used) {
         point->may_learn = use.may_learn;
         detector_update(engine->detector, watch_keys_state(engine->keys, index), point, &slot->last);
-        if (slot->last.is_warm)
-            engine->mean_score += (slot->last.score - engine->mean_score) / SCORE_MEMORY;
+        if (slot->last.is_warm && point->messages > 0) {
+            engine->score_sum += slot->last.score;
+            engine->score_count++;
+        }
     }
     input.value = use.is_used ? slot->last.value : NAN;
     input.score = use.is_used ? slot->last.score : 0;
@@ -386,6 +391,16 @@ static bool take_absent(struct watch_engine *engine, int64_t start_us, struct su
     return true;
 }
 
+static void note_scores(struct watch_engine *engine)
+{
+    if (engine->score_count == 0)
+        return;
+    engine->mean_score += (engine->score_sum / (double)engine->score_count - engine->mean_score) / WATCH_SCORE_WINDOWS;
+    engine->score_sum = 0;
+    engine->score_count = 0;
+    engine->scored++;
+}
+
 static bool take_window(struct watch_engine *engine, int64_t start_us, const struct pane *pane, struct su_err *err)
 {
     engine->window++;
@@ -394,6 +409,7 @@ static bool take_window(struct watch_engine *engine, int64_t start_us, const str
         engine->unwatched = 0;
     if ((pane && !take_rows(engine, pane, err)) || !take_absent(engine, start_us, err) || !emit_happened(engine, start_us, err))
         return false;
+    note_scores(engine);
     engine->empty = pane ? 0 : engine->empty + 1;
     engine->next_us = start_us + slide_of(engine);
     return true;
@@ -417,7 +433,8 @@ bool watch_engine_pane(struct watch_engine *engine, const struct pane *pane, str
 
 void watch_engine_totals(const struct watch_engine *engine, struct watch_engine_totals *ret)
 {
-    *ret = (struct watch_engine_totals){.keys = watch_keys_count(engine->keys), .unwatched = engine->unwatched, .mean_score = engine->mean_score};
+    *ret = (struct watch_engine_totals){.keys = watch_keys_count(engine->keys), .unwatched = engine->unwatched, .mean_score = engine->mean_score,
+                                         .scored = engine->scored};
     for (size_t i = 0; i < ret->keys; i++) {
         const struct watch_key *machine = &watch_keys_at(engine->keys, i)->machine;
         ret->firing += watch_is_open(machine);
@@ -427,11 +444,11 @@ void watch_engine_totals(const struct watch_engine *engine, struct watch_engine_
 
 /* --- checkpoints ---------------------------------------------------------------------------------- */
 
-struct head { uint32_t magic, reserved; int64_t next_us, empty; uint64_t window, unwatched; double mean_score; };
+struct head { uint32_t magic, reserved; int64_t next_us, empty; uint64_t window, unwatched, scored; double mean_score; };
 
 void watch_engine_save(const struct watch_engine *engine, struct su_buf *into)
 {
-    const struct head head = {MAGIC, 0, engine->next_us, engine->empty, engine->window, engine->unwatched, engine->mean_score};
+    const struct head head = {MAGIC, 0, engine->next_us, engine->empty, engine->window, engine->unwatched, engine->scored, engine->mean_score};
     const uint64_t code = su_hash64(detector_code(engine->detector), strlen(detector_code(engine->detector)));
     su_buf_add(into, &head, sizeof head);
     su_buf_add(into, &code, sizeof code);
@@ -455,6 +472,7 @@ bool watch_engine_load(struct watch_engine *engine, struct su_str bytes, struct 
     engine->empty = head.empty;
     engine->window = head.window;
     engine->unwatched = head.unwatched;
+    engine->scored = head.scored;
     engine->mean_score = head.mean_score;
     return rest.len == 0 || su_fail(err, SU_INVALID, "the checkpoint is too long");
 }

@@ -12,7 +12,7 @@
 #include "watch_keys.h"
 
 /* So many windows in a row without any message are given one by one; what lies between them and the next message is skipped. */
-enum { WATCH_EMPTY_MAX = 1000, WATCH_GROUP_KEYS = 100 };
+enum { WATCH_EMPTY_MAX = 1000, WATCH_GROUP_KEYS = 100, WATCH_SCORE_WINDOWS = 100 };
 
 /* A decision, before it is a row.  Everything is borrowed for the call. */
 struct watch_emitted {
@@ -53,7 +53,12 @@ bool watch_engine_skip_to(struct watch_engine *engine, int64_t start_us, struct 
 bool watch_engine_pane(struct watch_engine *engine, const struct pane *pane, struct su_err *err);
 
 const struct watch_keys *watch_engine_keys(const struct watch_engine *engine);
-struct watch_engine_totals { uint64_t keys, firing, unwatched /* keys past keys_max in the last window */; enum watch_level worst; double mean_score; };
+struct watch_engine_totals {
+    uint64_t keys, firing, unwatched;   /* unwatched: keys past keys_max in the last window */
+    enum watch_level worst;
+    double mean_score;                  /* of about the last WATCH_SCORE_WINDOWS windows; 0.5: all is as learned */
+    uint64_t scored;                    /* windows since the detector began */
+};
 void watch_engine_totals(const struct watch_engine *engine, struct watch_engine_totals *ret);
 
 void watch_engine_save(const struct watch_engine *engine, struct su_buf *into);

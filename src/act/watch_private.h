@@ -50,6 +50,7 @@ struct watch_worker {
     int64_t committed_ms, checkpoint_ms, checkpoint_us;     /* when, at which window */
     int64_t high_us;                /* the log's largest event time */
     int64_t shown_us;               /* windows before it have been gone through, and what they decided is on disk */
+    bool has_drifted;               /* told of its model's present version */
     uint64_t differing;             /* decisions of a replay that had not been made */
     struct watch_model *model_changes;
     size_t model_count;

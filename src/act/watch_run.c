@@ -7,9 +7,11 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "model.h"
 #include "watch_decisions.h"
 #include "watch_private.h"
 
+static const double DRIFT_ENTER = 0.8, DRIFT_LEAVE = 0.65;
 enum { WINDOWS_PER_TURN = 512, RETRY_MS = 1000, COMMIT_MS = 5000, CHECKPOINT_MS = 60 * 1000 };
 
 /* --- workers ------------------------------------------------------------------------ */
@@ -360,6 +362,26 @@ static bool look_at_model(struct watch_worker *worker, struct su_err *err)
     return why.code == SU_UNAVAILABLE || (*err = why, false);
 }
 
+/* A score is a rank among what was learned, so on more of the same scores average a half. */
+static void look_for_drift(struct watch_worker *worker)
+{
+    struct watch_engine_totals totals;
+    struct su_err err;
+    struct model_drift drift = {.tenant = worker->tenant, .name = worker->definition->model, .stream = worker->definition->stream, .watch = worker->name};
+    if (worker->definition->model == NULL)
+        return;
+    watch_engine_totals(worker->engine, &totals);
+    if (worker->has_drifted)
+        worker->has_drifted = totals.mean_score > DRIFT_LEAVE;
+    else if (totals.mean_score > DRIFT_ENTER && totals.scored >= WATCH_SCORE_WINDOWS) {
+        worker->has_drifted = true;
+        drift.score = totals.mean_score;
+        watch_models_at(worker->model_changes, worker->model_count, watch_engine_next(worker->engine), &drift.version);
+        if (!model_drifted(worker->watches->models, &drift, &err))
+            su_log_error("watch.drift", &err, su_kv_text("watch", worker->name));
+    }
+}
+
 static bool turn(struct watch_worker *worker, bool *ret_more, struct su_err *err)
 {
     STREAM_AUTO struct stream *stream = NULL;
@@ -388,6 +410,7 @@ static bool turn(struct watch_worker *worker, bool *ret_more, struct su_err *err
         return false;
     if (now - worker->checkpoint_ms > CHECKPOINT_MS && !checkpoint(worker, stream, err))
         return false;
+    look_for_drift(worker);
     say(worker, *ret_more ? "catching up" : "running", "");
     SU_LOCKED(&worker->lock);
     worker->shown_us = watch_engine_next(worker->engine);

@@ -128,9 +128,9 @@ static void publish(struct objects *objects, const struct object_key *key, const
 
 static json_t *info_event(const struct object_info *info, const char *user)
 {
-    return json_pack("{s:s, s:I, s:s, s:I, s:s, s:s, s:o}", "name", info->name, "version", (json_int_t)info->version,
-                     "sha256", info->sha256, "size", (json_int_t)info->size, "type", info->type, "user", user,
-                     "run", su_json_text_or_null(info->run));
+    return json_pack("{s:s, s:I, s:b, s:s, s:I, s:s, s:s, s:o, s:O}", "name", info->name, "version", (json_int_t)info->version,
+                     "is_new", info->is_new_name, "sha256", info->sha256, "size", (json_int_t)info->size, "type", info->type, "user", user,
+                     "run", su_json_text_or_null(info->run), "tags", info->tags);
 }
 
 /* --- put -------------------------------------------------------------- */

@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "act/iteration.h"
+#include "act/model.h"
 #include "aggregate/consumer.h"
 #include "handler.h"
+#include "interact/run.h"
 #include "routes.h"
 
 static struct consumers *service(const struct request *request) { return request_services(request)->consumers; }
@@ -115,6 +117,44 @@ static void tell_offer(struct request *request, const struct stream *stream, con
     su_bus_publish(request_services(request)->bus, "run-consumed", "window.offered", detail);
 }
 
+/* Which version of each named model is live, as the window is handed out: what the follower is to use for it. */
+static bool live_models(struct request *request, const char *names, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *models = json_object();
+    struct su_str rest = su_str_of(names), name, tail;
+    bool has_more = rest.len > 0;
+    STORE_READ(request_services(request)->store, db);
+    while (has_more) {
+        int64_t version;
+        has_more = su_str_cut(rest, ',', &name, &tail);
+        rest = tail;
+        if (json_object_size(models) == ITERATION_MODELS_MAX)
+            return su_fail_field(err, SU_LIMIT, "models", "models: at most %d", ITERATION_MODELS_MAX);
+        const char *text = model_bare_name(su_arena_strndup(request_arena(request), name.ptr, name.len));
+        if (!model_live(db, request_tenant(request), text, &version, err))
+            return false;
+        json_object_set_new(models, text, version > 0 ? json_integer(version) : json_null());
+    }
+    *ret = su_take(models);
+    return true;
+}
+
+static void reply_offer(struct request *request, struct reply *reply, const struct stream *stream, const struct consumer_offer *offer)
+{
+    struct su_err err;
+    const char *names = request_query(request, "models"), *name = consumer_of(request);
+    json_t *models = NULL;
+    if (names && !live_models(request, names, &models, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    tell_offer(request, stream, name, offer);
+    json_t *answer = offer_json(stream, name, offer);
+    if (models)
+        json_object_set_new(answer, "models", models);
+    reply_json(reply, 200, answer);
+}
+
 static void get_next(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -126,19 +166,19 @@ static void get_next(struct request *request, struct reply *reply)
     if (!stream_of(request, &stream, &err) || !request_query_int(request, "epoch", 1, INT64_MAX, &epoch, &err)
         || !consumer_next(service(request), stream, name, epoch, &offer, &is_found, &err))
         reply_error(reply, &err);
-    else if (is_found) {
-        tell_offer(request, stream, name, &offer);
-        reply_json(reply, 200, offer_json(stream, name, &offer));
-    } else if (!reply_park(request, reply, stream->topic))
+    else if (is_found)
+        reply_offer(request, reply, stream, &offer);
+    else if (!reply_park(request, reply, stream->topic))
         reply_empty(reply, 204);
 }
 
-struct commit_body { int64_t epoch; json_t *window, *decisions, *models; };
+struct commit_body { int64_t epoch; json_t *window, *decisions, *models, *used; };
 static const struct su_field commit_fields[] = {
     SU_FIELD(struct commit_body, epoch, SU_FIELD_INT, .is_required = true, .min = 1, .max = 9007199254740991, .help = "As claim gave it"),
     SU_FIELD(struct commit_body, window, SU_FIELD_OBJECT, .is_required = true, .help = "start_us and revision of the window, as next gave them"),
     SU_FIELD(struct commit_body, decisions, SU_FIELD_LIST, .help = "action, parameters, reason of each"),
-    SU_FIELD(struct commit_body, models, SU_FIELD_LIST, .help = "name, content (base64), type, metadata of each"),
+    SU_FIELD(struct commit_body, models, SU_FIELD_LIST, .help = "name, content (base64), format, kind, stage, metrics, metadata of each"),
+    SU_FIELD(struct commit_body, used, SU_FIELD_LIST, .help = "name and version of the models that the decisions were made with"),
     SU_FIELD_END};
 
 /* The window's name; what else next said of it may stand there too. */
@@ -159,8 +199,11 @@ static bool commit(struct request *request, json_t **ret, struct su_err *err)
     const struct identity *who = request_identity(request);
     if (!stream_of(request, &stream, err) || !request_bind(request, commit_fields, &body, err))
         return false;
+    SU_AUTO_FREE char *code = NULL;
+    if (who->run[0] && request_services(request)->runs && !run_code(request_services(request)->runs, who->tenant, who->run, &code, err))
+        return false;
     struct iteration iteration = {.stream = stream, .consumer = consumer_of(request), .user = who->user, .run = who->run[0] ? who->run : NULL,
-                                  .epoch = body.epoch, .decisions = body.decisions, .models = body.models};
+                                  .code = code, .epoch = body.epoch, .decisions = body.decisions, .models = body.models, .used = body.used};
     return window_of(body.window, &iteration, err) && iteration_commit(request_services(request)->iterations, &iteration, ret, err);
 }
 
@@ -175,7 +218,7 @@ static void post_commit(struct request *request, struct reply *reply)
 }
 
 static const struct query_field next_query[] = {
-    {"epoch", QUERY_INT, "As claim gave it"}, {NULL, QUERY_TEXT, NULL}};
+    {"epoch", QUERY_INT, "As claim gave it"}, {"models", QUERY_TEXT, "Names, with commas: tell which version of each is live"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route consumers_routes[] = {
     {"GET", "/v1/streams/{name*}/consumers", SCOPE_STREAMS_READ, list_consumers, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN,

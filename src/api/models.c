@@ -127,19 +127,6 @@ static void get_content(struct request *request, struct reply *reply) { reply_mo
 
 /* --- saving ---------------------------------------------------------------------------------- */
 
-static bool stage_of(const char *text, enum model_stage *ret, struct su_err *err)
-{
-    if (text == NULL)
-        *ret = MODEL_STAGE_POLICY;
-    else if (strcmp(text, "live") == 0)
-        *ret = MODEL_LIVE;
-    else if (strcmp(text, "candidate") == 0)
-        *ret = MODEL_CANDIDATE;
-    else
-        return su_fail_field(err, SU_INVALID, "/stage", "stage: must be live or candidate, was \"%.40s\"", text);
-    return true;
-}
-
 /* Whoever asks, and the notebook if it is a run. */
 static bool maker_of(struct request *request, struct model_save *save, struct su_err *err)
 {
@@ -158,10 +145,11 @@ static bool maker_of(struct request *request, struct model_save *save, struct su
     return true;
 }
 
-struct model_body { const char *content, *format, *kind, *stage; json_t *value, *metrics, *metadata, *tags, *sources; };
+struct model_body { const char *content, *type, *format, *kind, *stage; json_t *value, *metrics, *metadata, *tags, *sources; };
 static const struct su_field model_fields[] = {
     SU_FIELD(struct model_body, content, SU_FIELD_TEXT, .help = "The bytes in base64; or value"),
     SU_FIELD(struct model_body, value, SU_FIELD_ANY, .help = "The model itself, if it is JSON"),
+    SU_FIELD(struct model_body, type, SU_FIELD_TEXT, .min = 1, .max = 128, .help = "Its media type; default: the format's"),
     SU_FIELD(struct model_body, format, SU_FIELD_TEXT, .help = "json, skops, pickle (where an owner allows it) or bytes"),
     SU_FIELD(struct model_body, kind, SU_FIELD_TEXT, .help = "A detector's kind, scikit-learn, plain …; default: as the format suggests"),
     SU_FIELD(struct model_body, metrics, SU_FIELD_OBJECT, .help = "How good it is: numbers by name"),
@@ -193,10 +181,11 @@ static bool save(struct request *request, json_t **ret, struct su_err *err)
     SU_AUTO_FREE char *content = NULL;
     size_t len;
     if (!request_bind(request, model_fields, &body, err) || !content_of(request, &body, &content, &len, err) || !maker_of(request, &what, err)
-        || !stage_of(body.stage, &what.stage, err))
+        || !model_stage_parse(body.stage, &what.stage, err))
         return false;
     what.format = body.format ? body.format : body.value ? "json" : NULL;
     what.kind = body.kind;
+    what.type = body.type;
     what.metrics = body.metrics;
     what.metadata = body.metadata;
     what.tags = body.tags;
@@ -216,19 +205,33 @@ static void post_model(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+/* A query parameter that holds JSON; *ret stays NULL where it is absent. */
+static bool json_of(const struct request *request, const char *name, bool is_list, json_t **ret, struct su_err *err)
+{
+    const char *text = request_query(request, name);
+    if (text == NULL)
+        return true;
+    if (!su_json_parse(su_str_of(text), name, ret, err) || (is_list ? !json_is_array(*ret) : !json_is_object(*ret)))
+        return su_fail_field(err, SU_INVALID, name, "%s: must be a JSON %s", name, is_list ? "list" : "object");
+    return true;
+}
+
 static bool put_begin(struct request *request, void **ret_state, struct su_err *err)
 {
     int64_t length = request_content_length(request);
-    const char *metrics_text = request_query(request, "metrics"), *type = request_body_type(request);
+    const char *type = request_body_type(request);
+    SU_AUTO_JSON json_t *metrics = NULL, *sources = NULL, *tags = NULL, *metadata = NULL;
     struct model_save what = {.format = request_query(request, "format"), .kind = request_query(request, "kind"),
                               .size_hint = length > 0 ? (uint64_t)length : 0,
                               .type = *type && strcmp(type, "application/x-www-form-urlencoded") != 0 ? type : NULL};
-    SU_AUTO_JSON json_t *metrics = NULL;
-    if (metrics_text && (!su_json_parse(su_str_of(metrics_text), "metrics", &metrics, err) || !json_is_object(metrics)))
-        return su_fail_field(err, SU_INVALID, "metrics", "metrics: must be a JSON object of numbers");
-    what.metrics = metrics;
-    if (!maker_of(request, &what, err) || !stage_of(request_query(request, "stage"), &what.stage, err))
+    if (!json_of(request, "metrics", false, &metrics, err) || !json_of(request, "sources", true, &sources, err)
+        || !object_tags_of(request, &tags, err) || !object_metadata_of(request, &metadata, err) || !maker_of(request, &what, err)
+        || !model_stage_parse(request_query(request, "stage"), &what.stage, err))
         return false;
+    what.metrics = metrics;
+    what.sources = sources;
+    what.tags = tags;
+    what.metadata = metadata;
     struct model_saving *saving;
     if (!model_save_begin(service(request), &what, &saving, err))
         return false;
@@ -374,7 +377,7 @@ static const struct query_field compare_query[] = {
 static const struct query_field content_query[] = {
     {"format", QUERY_TEXT, "json, skops, pickle or bytes; absent: as Content-Type says"}, {"kind", QUERY_TEXT, "What kind of model it is"},
     {"stage", QUERY_TEXT, "live or candidate; absent: as the model's promotion says"}, {"metrics", QUERY_TEXT, "A JSON object of numbers"},
-    {NULL, QUERY_TEXT, NULL}};
+    {"sources", QUERY_TEXT, "A JSON list of what it was learned from"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route models_routes[] = {
     {"GET", "/v1/models", SCOPE_OBJECTS_READ, list_models, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .query = list_query,

@@ -228,7 +228,7 @@ static const char *type_of(struct request *request, const char *name)
 }
 
 /* X-Suricate-Tags: a, b */
-static bool tags_of(const struct request *request, json_t **ret, struct su_err *err)
+bool object_tags_of(const struct request *request, json_t **ret, struct su_err *err)
 {
     const char *header = request_header(request, "X-Suricate-Tags");
     if (header == NULL)
@@ -249,7 +249,7 @@ static bool tags_of(const struct request *request, json_t **ret, struct su_err *
     return true;
 }
 
-static bool metadata_of(const struct request *request, json_t **ret, struct su_err *err)
+bool object_metadata_of(const struct request *request, json_t **ret, struct su_err *err)
 {
     const char *header = request_header(request, "X-Suricate-Metadata");
     return header == NULL || su_json_parse(su_str_of(header), "X-Suricate-Metadata", ret, err);
@@ -262,8 +262,8 @@ static bool put_begin(struct request *request, void **ret_state, struct su_err *
     struct object_key key;
     struct conditions conditions;
     SU_AUTO_JSON json_t *tags = NULL, *metadata = NULL;
-    if (!key_of(request, &key, err) || !conditions_of(request, &conditions, err) || !tags_of(request, &tags, err)
-        || !metadata_of(request, &metadata, err))
+    if (!key_of(request, &key, err) || !conditions_of(request, &conditions, err) || !object_tags_of(request, &tags, err)
+        || !object_metadata_of(request, &metadata, err))
         return false;
     const struct object_put put = {
         .key = key, .type = type_of(request, key.name), .tags = tags, .metadata = metadata,

@@ -19,6 +19,7 @@ const struct route *const all_routes[] = {
     streams_routes,
     consumers_routes,
     actions_routes,
+    triggers_routes,
     investigate_routes,
     watches_routes,
     detectors_routes,

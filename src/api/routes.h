@@ -31,12 +31,16 @@ extern const struct route settings_routes[];
 extern const struct route status_routes[];
 extern const struct route streams_routes[];
 extern const struct route tokens_routes[];
+extern const struct route triggers_routes[];
 extern const struct route uploads_routes[];
 extern const struct route watches_routes[];
 
 struct reply;
 /* objects.c, for uploads too: the media type that a name's ending promises; Location of an object, percent-encoded. */
 const char *object_type_of_name(const char *name);
+/* What X-Suricate-Tags and X-Suricate-Metadata say; *ret stays as it is where they are absent. */
+bool object_tags_of(const struct request *request, json_t **ret, struct su_err *err);
+bool object_metadata_of(const struct request *request, json_t **ret, struct su_err *err);
 void object_reply_location(struct reply *reply, const char *name);
 
 /* All of them, ended by NULL. */

@@ -25,6 +25,8 @@ struct actions;
 struct watches;
 struct models;
 struct iterations;
+struct triggers;
+struct schedule;
 struct delivery;
 struct accounts;
 struct secrets;
@@ -55,6 +57,8 @@ struct services {
     struct actions *actions;        /* act/action.h */
     struct watches *watches;        /* act/watch.h */
     struct models *models;          /* act/model.h */
+    struct triggers *triggers;      /* act/trigger.h */
+    struct schedule *schedule;      /* act/schedule.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */

@@ -26,6 +26,8 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/schedule.h"
+#include "act/trigger.h"
 #include "act/watch.h"
 #include "act/model.h"
 #include "aggregate/consumer.h"
@@ -229,6 +231,7 @@ static const struct store_migration *const migrations[] = {
     decision_migrations,
     model_migrations,
     watch_migrations,
+    trigger_migrations,
     NULL};
 
 static bool store_part(struct serving *serving, struct su_err *err)
@@ -360,7 +363,7 @@ static void models_end(struct serving *serving) { models_close(serving->services
 static bool iterations_part(struct serving *serving, struct su_err *err)
 {
     struct services *services = &serving->services;
-    return iterations_open(services->store, services->bus, services->objects, services->consumers, &services->iterations, err);
+    return iterations_open(services->store, services->bus, services->models, services->consumers, &services->iterations, err);
 }
 static void iterations_end(struct serving *serving) { iterations_close(serving->services.iterations); }
 
@@ -371,6 +374,18 @@ static bool delivery_part(struct serving *serving, struct su_err *err)
 }
 static void delivery_end(struct serving *serving) { delivery_close(serving->services.delivery); }
 
+static bool triggers_part(struct serving *serving, struct su_err *err)
+{
+    struct services *services = &serving->services;
+    return triggers_open(services->store, services->bus, services->streams, services->runs, &services->triggers, err);
+}
+static void triggers_end(struct serving *serving) { triggers_close(serving->services.triggers); }
+
+static bool schedule_part(struct serving *serving, struct su_err *err)
+{
+    return schedule_open(serving->services.triggers, NULL, &serving->services.schedule, err);
+}
+static void schedule_end(struct serving *serving) { schedule_close(serving->services.schedule); }
 static bool watches_part(struct serving *serving, struct su_err *err)
 {
     return watches_open(serving->services.streams, serving->services.models, &serving->services.watches, err);
@@ -502,6 +517,8 @@ static const struct part parts[] = {
     {"models", models_part, models_end},
     {"iterations", iterations_part, iterations_end},
     {"delivery", delivery_part, delivery_end},
+    {"triggers", triggers_part, triggers_end},
+    {"schedule", schedule_part, schedule_end},
     {"watches", watches_part, watches_end},
     {"server", server_part, server_end},
 };

@@ -418,6 +418,20 @@ bool run_table_text(struct sql *db, const char *tenant, const char *id, const ch
     return true;
 }
 
+bool run_of_decision(struct sql *db, const char *tenant, const char *decision, char ret_id[static SU_ID_SIZE], bool *ret_final,
+                     struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT id, state FROM runs WHERE tenant = ?1 AND decision = ?2", sql_text(tenant),
+                                                 sql_text(decision));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    enum run_state state = RUN_INTERRUPTED;
+    if (next == SQL_ERROR)
+        return false;
+    snprintf(ret_id, SU_ID_SIZE, "%s", next == SQL_ROW ? sql_col_text(row, 0) : "");
+    *ret_final = next != SQL_ROW || !run_state_parse(sql_col_text(row, 1), &state) || run_state_is_final(state);
+    return true;
+}
+
 /* ---- writing: all inside jobs ---- */
 
 static bool find_known(struct sql *db, struct run_insert *n, struct su_err *err)

@@ -276,7 +276,7 @@ def test_decisions_are_delivered_with_their_grounds(acting, receiver):
     window = follower.window()
     model = {"name": "baseline", "content": base64.b64encode(b"{}").decode(), "type": "application/json", "metadata": {"score": 0.5}}
     answer = follower.commit(window, models=[model], decisions=[{"action": "hook", "parameters": {"by": 1}, "reason": "score 3.1"}]).json()
-    assert answer["models"] == [{"name": "models/baseline", "version": 1}]
+    assert answer["models"] == [{"name": "models/baseline", "model": "baseline", "version": 1, "stage": "live"}]
     wait_until(lambda: receiver.taken, "the decision was delivered")
     got = receiver.taken[0]
     data = got["body"]["data"]

@@ -6,10 +6,11 @@ import base64
 import json
 import pickle
 import threading
-from typing import Any
+from typing import Any, Callable
 
 import pytest
-from conftest import Server
+from conftest import Server, wait_until
+from test_consumers import BASE, Follower, Receiver, decisions, make_stream, put, receiver, say  # noqa: F401
 
 JSON = "application/vnd.suricate.model+json"
 
@@ -219,3 +220,139 @@ def test_a_wrong_version_says_what_was_expected(server, body, word):
 @pytest.mark.parametrize("name", ["n" * 201, "a,b", "a/%2E%2E/b", "models/"])
 def test_names_have_limits(server, name):
     assert server.requests.put(f"/v1/models/{name}", json={"value": 1}).status_code in (400, 404, 405)
+
+
+# -- models of iterations ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def acting(start_server: Callable[..., Server], receiver: Receiver) -> Server:  # noqa: F811
+    server = start_server("--allow-fetch", f"127.0.0.1:{receiver.port}")
+    make_stream(server)
+    put(server, "/v1/actions/hook", {"webhook": receiver.url})
+    return server
+
+
+def given(name: str, value: Any, **rest: Any) -> dict[str, Any]:
+    return {"name": name, "content": base64.b64encode(json.dumps(value).encode()).decode(), "format": "json", **rest}
+
+
+def test_an_iteration_makes_versions_once_and_by_the_policy(acting):
+    policy(acting, "level", metric="error", better="lower")
+    follower = Follower(acting)
+    say(acting, 1, 2, 12, 23)
+    window = follower.window()
+    answer = follower.commit(window, models=[given("models/level", {"mean": 1}, metrics={"error": 2.0})]).json()
+    assert answer["models"] == [{"name": "models/level", "model": "level", "version": 1, "stage": "live"}]
+    assert follower.commit(window, models=[given("level", {"mean": 9})]).json() == answer, "the same commit again makes nothing"
+    answer = follower.commit(follower.window(), models=[given("level", {"mean": 2}, metrics={"error": 3.0})]).json()
+    assert answer["models"][0]["version"] == 2 and answer["models"][0]["stage"] == "candidate"
+    first = model(acting, "level")["versions"][-1]
+    made = first["iteration"]
+    assert (made["stream"], made["consumer"], made["number"], made["epoch"]) == ("s", "c", 1, follower.epoch)
+    assert made["window"]["messages"] == 2 and made["window"]["start_us"] == BASE * 1_000_000 and made["window"]["from"] == 0
+    assert model(acting, "level")["live"] == 1
+
+
+def test_a_commit_that_is_fenced_or_refused_changes_no_model(acting):
+    save(acting, "level", {"mean": 0})
+    first = Follower(acting)
+    say(acting, 1, 12)
+    window = first.window()
+    Follower(acting)
+    fenced = first.commit(window, models=[given("level", {"mean": 1}, stage="live")])
+    assert fenced.status_code == 409 and model(acting, "level")["live"] == 1 and stages(acting, "level") == {1: "live"}
+    second = Follower(acting)
+    for bad, word in ((given("level", 1, stage="best"), "/models/1/stage"), (given("a,b", 1), "/models/1"), ({"name": "x", "content": "*"}, "/models/1/content"),
+                      (given("level", 1, metrics={"a": "b"}), "/models/1/metrics"), (given("level", 1, format="pickle"), "/models/1/format")):
+        refused = second.commit(window, models=[given("other", 1), bad])
+        assert refused.status_code in (400, 403) and refused.json()["field"].startswith(word), refused.text
+    unknown = second.commit(window, models=[given("level", {"mean": 1}, stage="live")], decisions=[{"action": "nobody"}])
+    assert unknown.status_code == 404 and stages(acting, "level") == {1: "live"}
+    assert acting.requests.get("/v1/models/other").status_code == 404
+
+
+def test_the_next_window_says_which_versions_are_live_and_decisions_name_what_they_used(acting):
+    save(acting, "level", {"mean": 1})
+    follower = Follower(acting)
+    say(acting, 1, 12, 23)
+    answer = acting.requests.get(f"{follower.where}/next", params={"epoch": follower.epoch, "models": "level,models/none"}).json()
+    assert answer["models"] == {"level": 1, "none": None}
+    save(acting, "level", {"mean": 2}, stage="live")
+    answer = acting.requests.get(f"{follower.where}/next", params={"epoch": follower.epoch, "models": "level"}).json()
+    assert answer["models"] == {"level": 2}
+    follower.commit(answer["window"], decisions=[{"action": "hook"}], used=[{"name": "level", "version": 2}])
+    decision = decisions(acting)[0]
+    assert decision["models"] == [{"name": "level", "version": 2}] and decision["code"] is None
+    assert [item["decisions"] for item in model(acting, "level")["versions"]] == [1, 0]
+    refused = follower.commit(follower.window(), used=[{"name": "level"}])
+    assert refused.status_code == 400 and refused.json()["field"].startswith("/used/0")
+
+
+# -- in a kernel --------------------------------------------------------------------------------------------------------
+
+
+FOLLOW = """
+import suricate as s
+level = s.load_model("level")
+for window in s.follow("s", every="10s", from_="earliest", name="f"):
+    window.act("hook", limit=level["limit"], start=int(window.start.timestamp()))
+    window.save_model("seen", {"windows": window.iteration}, metrics={"messages": len(window)})
+"""
+
+
+def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(acting):
+    save(acting, "level", {"limit": 10})
+    acting.put_notebook("follow", FOLLOW)
+    run = acting.start_run("follow", follow=True)
+    say(acting, 1, 11)
+    wait_until(lambda: len(decisions(acting)) == 1, "the first window was decided")
+    save(acting, "level", {"limit": 20})
+    say(acting, 21)
+    wait_until(lambda: len(decisions(acting)) == 2, "the second window was decided")
+    post(acting, "level/promote", version=2)
+    say(acting, 31)
+    wait_until(lambda: len(decisions(acting)) == 3, "the third window was decided")
+    post(acting, "level/rollback")
+    say(acting, 41)
+    made = wait_until(lambda: len(found := decisions(acting)) == 4 and found, "the fourth window was decided")
+    assert [item["parameters"]["limit"] for item in reversed(made)] == [10, 10, 20, 10]
+    assert [item["models"] for item in reversed(made)] == [[{"name": "level", "version": version}] for version in (1, 1, 2, 1)]
+    assert {item["code"] for item in made} == {"notebook follow@1"} and {item["run"] for item in made} == {run["id"]}
+    assert acting.requests.get(f"/v1/runs/{run['id']}").json()["restarts"] == 0
+    seen = wait_until(lambda: (found := model(acting, "seen"))["versions_total"] == 4 and found, "each window made a version")
+    assert seen["live"] == 1 and seen["versions"][0]["code"] == "notebook follow@1" and seen["versions"][0]["run"] == run["id"]
+    assert seen["versions"][0]["iteration"]["number"] == 4 and seen["versions"][0]["metrics"] == {"messages": 1}
+    assert [item["decisions"] for item in model(acting, "level")["versions"]] == [1, 3]
+    acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+HOSTILE = """
+import os, pathlib, pickle, suricate as s
+class Bomb:
+    def __reduce__(self):
+        return (pathlib.Path.touch, (pathlib.Path("exploded"),))
+said = []
+def refused(what):
+    try:
+        what()
+    except s.Denied as error:
+        said.append(str(error))
+refused(lambda: s.save_model("bomb", Bomb(), allow_pickle=True))
+s.write("models/smuggled", pickle.dumps(Bomb()), type="application/vnd.suricate.model+pickle")
+refused(lambda: s.load_model("smuggled"))
+refused(lambda: s.load_model("models/smuggled"))
+import skops.io
+from sklearn.preprocessing import FunctionTransformer
+s.save_model("function", FunctionTransformer(os.system))
+refused(lambda: s.load_model("function"))
+s.result({"said": said, "exploded": os.path.exists("exploded")})
+"""
+
+
+def test_a_hostile_model_is_not_run_by_loading_it(server):
+    record = server.run(HOSTILE)
+    assert record["state"] == "succeeded", record
+    said = record["result"]["said"]
+    assert not record["result"]["exploded"] and len(said) == 4, said
+    assert "none is allowed here" in said[0] and "allow_pickle=True" in said[1] and "not trusted" in said[3]

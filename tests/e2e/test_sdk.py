@@ -153,15 +153,16 @@ def test_inside_a_kernel_an_estimator_is_kept_without_pickle(at: Server) -> None
     record = at.run(
         "import suricate as s, numpy as np\nfrom sklearn.cluster import KMeans\n"
         "points = np.arange(12.0).reshape(-1, 1)\nmodel = KMeans(3, n_init=5, random_state=0).fit(points)\n"
-        "info = s.save_model('sdk/model', model, metadata={'inertia': model.inertia_})\n"
+        "saved = s.save_model('sdk/model', model, metrics={'inertia': model.inertia_})\n"
         "again = s.load_model('sdk/model')\n"
-        "s.result({'type': info['type'], 'class': info['metadata']['class'],\n"
+        "s.result({**saved, 'class': s.info('models/sdk/model')['metadata']['class'],\n"
         "          'same': bool((again.predict(points) == model.predict(points)).all())})",
     )
     result = finish(record)
-    assert result["same"] and result["type"] == "application/vnd.suricate.model+skops"
-    assert result["class"].endswith("KMeans")
-    assert [info["name"] for info in s.list(tag="model")] == ["sdk/model"]
+    assert result["same"] and result["format"] == "skops" and result["kind"] == "scikit-learn" and result["stage"] == "live"
+    assert result["class"].endswith("KMeans") and result["metrics"]["inertia"] > 0
+    assert result["run"] == record["id"] and result["code"] == f"notebook {record['notebook']['name']}@{record['notebook']['version']}"
+    assert [info["name"] for info in s.list(tag="model")] == ["models/sdk/model"]
 
 
 def test_inside_a_kernel_the_token_may_do_what_the_run_may(at: Server) -> None:

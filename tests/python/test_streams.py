@@ -131,7 +131,7 @@ def test_a_window_is_committed_when_the_loop_comes_round(consumer: PlayedServer)
     assert commit["decisions"] == [{"action": "cheer", "parameters": {"by": 1}, "reason": "long"}]
     (model,) = commit["models"]
     assert model["name"] == "models/m" and model["content"] == "eyJ3IjogWzEuNV19"
-    assert model["metadata"] == {"class": "builtins.dict", "r2": 0.5}
+    assert model["metadata"] == {"class": "builtins.dict", "r2": 0.5} and model["format"] == "json"
 
 
 def test_a_body_that_raises_commits_nothing(consumer: PlayedServer) -> None:

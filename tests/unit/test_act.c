@@ -4,6 +4,7 @@
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "act/iteration.h"
+#include "act/model.h"
 #include "act/outbox.h"
 #include "act/signature.h"
 #include "aggregate/blobref.h"
@@ -20,6 +21,7 @@ struct world {
     struct fetches *fetches;
     struct consumers *consumers;
     struct actions *actions;
+    struct models *models;
     struct iterations *iterations;
     struct stream *stream;
     int64_t epoch;
@@ -30,7 +32,7 @@ static void open_world(struct world *w)
 {
     static const struct store_migration *const migrations[] = {
         blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, consumer_migrations,
-        action_migrations, decision_migrations, NULL};
+        action_migrations, decision_migrations, model_migrations, NULL};
     static const char *const allow[] = {"127.0.0.1:9", NULL};
     const struct fetches_options fetches_options = {.allow = allow};
     const struct log_options log_options = {.owner = {blobref_hold, blobref_release, blobref_collect}};
@@ -41,7 +43,8 @@ static void open_world(struct world *w)
         || !fetches_open(w->store, w->objects, w->bus, &fetches_options, &w->fetches, &w->err)
         || !consumers_open(w->streams, &w->consumers, &w->err)
         || !actions_open(&(struct action_services){.store = w->store, .bus = w->bus, .fetches = w->fetches}, &w->actions, &w->err)
-        || !iterations_open(w->store, w->bus, w->objects, w->consumers, &w->iterations, &w->err))
+        || !models_open(w->store, w->bus, w->objects, &w->models, &w->err)
+        || !iterations_open(w->store, w->bus, w->models, w->consumers, &w->iterations, &w->err))
         fail_msg("%s", w->err.message);
 }
 
@@ -49,6 +52,7 @@ static void close_world(struct world *w)
 {
     stream_unref(w->stream);
     iterations_close(w->iterations);
+    models_close(w->models);
     actions_close(w->actions);
     consumers_close(w->consumers);
     fetches_close(w->fetches);

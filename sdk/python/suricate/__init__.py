@@ -36,7 +36,7 @@ from ._first import (
     update_object,
 )
 from ._follow import Window, follow
-from ._models import load_model, save_model
+from ._models import ModelVersion, load_model, model, models, promote, promotion, retire, rollback, save_model
 from ._objects import Info, delete, download, exists, info, preview, read, tags, versions, write
 from ._objects import list as list  # not in __all__: a star import must not hide the built-in
 from ._output import progress, result, show
@@ -79,6 +79,7 @@ __all__ = [
     "Internal",
     "Invalid",
     "Limit",
+    "ModelVersion",
     "NotFound",
     "Run",
     "RunFailed",
@@ -116,17 +117,23 @@ __all__ = [
     "list_streams",
     "load_model",
     "messages",
+    "model",
+    "models",
     "plain",
     "preview",
     "progress",
+    "promote",
+    "promotion",
     "push",
     "read",
     "recipes",
     "reject",
     "resend",
     "result",
+    "retire",
     "retrieve_from_stream",
     "retrieve_object",
+    "rollback",
     "run",
     "run_recipe",
     "runs",

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from . import errors
+from . import _loaded, errors
 from ._frames import frame
-from ._models import about, dump
+from ._models import Stage, about, dump, media_type
 from ._plain import plain
 from ._transport import TIMEOUT_S, call, call_json, path
 
@@ -48,6 +49,8 @@ class Window:
         0 for a window as it first closed; more when late messages joined it.
     manifest : dict
         What the window was made of, enough to make it again.
+    models : dict
+        The version of each loaded model that follows what is live, as the window begins.
     """
 
     def __init__(self, stream: str, answer: Mapping[str, Any]):
@@ -60,6 +63,7 @@ class Window:
         self.revision: int = found.get("revision", 0)
         self.manifest: dict[str, Any] = dict(answer.get("manifest") or {})
         self.iteration: int | None = answer.get("iteration")
+        self.models: dict[str, int] = {name: version for name, version in (answer.get("models") or {}).items() if version}
         self._span = (found["start_us"], found["end_us"])
         self._frame: pd.DataFrame | None = None
         self._decisions: list[dict[str, Any]] = []
@@ -100,26 +104,44 @@ class Window:
         self._refuse_late("act")
         self._decisions.append({"action": name, "parameters": plain(parameters), "reason": reason})
 
-    def save_model(self, name: str, model: Any, /, *, allow_pickle: bool = False, **metadata: Any) -> None:
-        """Save a model as the next version of an object, with the commit.
+    def save_model(
+        self,
+        name: str,
+        model: Any,
+        /,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        stage: Stage | None = None,
+        kind: str | None = None,
+        allow_pickle: bool = False,
+        **metadata: Any,
+    ) -> None:
+        """Save a model as its next version, with the commit.
+
+        The version knows the window, the run and the notebook that made it. Its stage is
+        decided in the commit: the first version is live, later ones are candidates
+        unless `stage` or the model's :func:`suricate.promotion` says otherwise.
 
         Parameters
         ----------
-        name, model, allow_pickle
+        name, model, metrics, stage, kind, allow_pickle
             As in :func:`suricate.save_model`.
         **metadata
-            For example scores.
+            Whatever else is to be known.
         """
         self._refuse_late("save_model")
-        body, kind = dump(model, allow_pickle)
-        self._models.append(
-            {
-                "name": name,
-                "content": base64.b64encode(body).decode(),
-                "type": kind,
-                "metadata": {**about(model), **plain(metadata)},
-            }
-        )
+        body, form = dump(model, allow_pickle)
+        item = {
+            "name": name,
+            "content": base64.b64encode(body).decode(),
+            "type": media_type(form),
+            "format": form,
+            "metrics": metrics and plain(metrics),
+            "stage": stage,
+            "kind": kind,
+            "metadata": {**about(model), **plain(metadata)},
+        }
+        self._models.append({key: value for key, value in item.items() if value is not None})
 
     def _refuse_late(self, what: str) -> None:
         if self._is_over:
@@ -135,6 +157,8 @@ class Window:
             "decisions": self._decisions,
             "models": self._models,
         }
+        if used := _loaded.used():
+            order["used"] = used
         answer = call_json("POST", where, order, timeout_s=COMMIT_TIMEOUT_S)
         self.iteration = answer.get("iteration", self.iteration)
 
@@ -161,6 +185,9 @@ def follow(
 
     Of two that follow by one name the later one wins: the earlier gets `Conflict`, and
     nothing of it is committed.
+
+    A model that was loaded by name (:func:`suricate.load_model`) becomes, with each
+    window, the version that is live then; the decisions name it.
 
     Parameters
     ----------
@@ -212,11 +239,14 @@ def follow(
     epoch = call("POST", f"{where}/claim", body=b"")["epoch"]
     span_s = WAIT_S if wait else 0
     while True:
-        answer = call("GET", f"{where}/next?epoch={epoch}&wait={span_s}s", timeout_s=span_s + TIMEOUT_S)
+        names = ",".join(_loaded.changing())
+        asked = f"&models={quote(names)}" if names else ""
+        answer = call("GET", f"{where}/next?epoch={epoch}&wait={span_s}s{asked}", timeout_s=span_s + TIMEOUT_S)
         if answer is None:
             if not wait:
                 return
             continue
+        _loaded.begin(answer.get("models") or {})
         window = Window(stream, answer)
         yield window
         window._commit(f"{where}/commit", epoch)
