@@ -23,9 +23,18 @@
 #include "act/detector_private.h"
 #include "act/rarity.h"
 
-enum { RING = 16, LASTING = 6, LASTING_DROPPED = 2, PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3, OPINIONS_MAX = 6 };
+enum { RING = 16, LASTING = 8, LASTING_DROPPED = 4, PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3, OPINIONS_MAX = 6 };
 #define DEVIATION_MAX 7.9       /* a deviation beyond counts as this: the ring keeps sixteenths in a byte */
 #define DEVIATION_UNIT 16.0
+#define DEVIATION_TO_SPREAD 1.2533141373155001     /* sqrt(pi/2) */
+#ifndef RAW
+#define RAW 0
+#define WEIGHT 1
+#define WEIGHT2 16.0
+#endif
+#define TREND 1000.0
+#define MATURE 100.0
+#define SEASON_AFTER 150
 #define CALM 3.0                /* in an episode only dimensions calmer than this follow their level */
 
 struct settings {
@@ -51,7 +60,9 @@ struct combination {
 };
 
 struct dimension {
-    struct baseline baseline;   /* of what the season leaves, or of the value itself */
+    double level;               /* of what the season leaves, or of the value itself; not robust: what is linear stays correlated */
+    double trend;               /* the same, but it follows whatever happens: for the correlations */
+    float spread;
     float usual;                /* how far the long statistic usually is from 0 */
     int8_t ring[RING];          /* the last deviations */
 };
@@ -156,28 +167,40 @@ static double restless(const struct state *state, const struct dimension *dimens
     return sum / count;
 }
 
+/* Level and spread take a step towards the value; a wild one widens the spread no more than three spreads would. */
+static void follow(struct dimension *dimension, double away, double rate, bool is_first)
+{
+    double spread = (double)dimension->spread, far = is_first ? fabs(away) : fmin(fabs(away), CALM * spread + 0.1 * fabs(away));
+    dimension->level += rate * away;
+    dimension->spread += (float)(rate * (DEVIATION_TO_SPREAD * far - spread));
+}
+
 /* The ring's newest place receives the value's deviation; returns it unbounded. */
 static double deviate(struct state *state, struct dimension *dimension, double value, double memory, bool may_learn)
 {
-    double z = isnan(value) || !dimension->baseline.points ? 0 : baseline_deviation(&dimension->baseline, value);
+    double away = isnan(value) ? 0 : value - dimension->level, unit = fmax((double)dimension->spread, 1e-12 * fabs(dimension->level) + 1e-30);
+    double z = state->points < 2 ? 0 : away / unit;
     dimension->ring[(state->next + RING - 1) % RING] = (int8_t)lrint(fmin(fmax(z, -DEVIATION_MAX), DEVIATION_MAX) * DEVIATION_UNIT);
     if (may_learn && !isnan(value))
-        baseline_learn(&dimension->baseline, value, memory);
+        follow(dimension, away, fmax(1 / (double)(state->points + 1), 1 / memory), state->points < BASELINE_POINTS);
     return z;
 }
 
 /* ------------------------------------------------------------------- opinions */
 
 struct opinions {
-    double scores[OPINIONS_MAX];
-    size_t count;
+    double sum, weight;
 };
 
-static void add(struct opinions *opinions, double score) { opinions->scores[opinions->count++] = score; }
+static void add(struct opinions *opinions, double score, double weight)
+{
+    opinions->sum += weight / fmax(1 - score, 1e-9);
+    opinions->weight += weight;
+}
 
 static void add_statistic(struct opinions *opinions, struct state *state, enum statistic which, double strangeness, bool may_learn)
 {
-    add(opinions, rarity_judge_tamed(&state->statistics[which], strangeness, may_learn && state->points > DETECTOR_WARM_POINTS));
+    add(opinions, rarity_judge_tamed(&state->statistics[which], strangeness, may_learn && state->points > DETECTOR_WARM_POINTS), 1);
 }
 
 /* One value: what its hour of the week leaves over. */
@@ -186,14 +209,16 @@ static void judge_one(const struct detector *detector, struct state *state, cons
 {
     struct detector_verdict part;
     struct dimension *only = &state->dimensions[0];
-    ask(detector, state, SEASON, point, &part);
+    struct detector_point seasonal = *point;
+    seasonal.may_learn = state->frozen == 0 || state->frozen > SEASON_AFTER;
+    ask(detector, state, SEASON, &seasonal, &part);
     *ret = (struct detector_verdict){.value = part.value, .expected = part.expected, .low = part.low, .high = part.high, .dimension = 0};
     double z = deviate(state, only, part.value - part.expected, 5000, point->may_learn);
     add_statistic(opinions, state, INSTANT, fabs(z), point->may_learn);
     add_statistic(opinions, state, SHORT, fmin(off(state, only, 2), 1.5 * fabs(z)), point->may_learn);
     add_statistic(opinions, state, LONG, off(state, only, 8), point->may_learn);
     add_statistic(opinions, state, RESTLESS, fmin(restless(state, only, 0, 6), restless(state, only, 6, 6)), point->may_learn);
-    add(opinions, ask(detector, state, SHAPE, point, &part));
+    add(opinions, ask(detector, state, SHAPE, point, &part), WEIGHT);
 }
 
 /* Several: each against its own level, which goes on following in an episode where the dimension is calm. */
@@ -205,11 +230,12 @@ static void judge_several(const struct detector *detector, struct state *state, 
     double instant = 0, shorter = 0, longer = 0, restlessness = 0, deviations[DETECTOR_DIMENSIONS_MAX];
     for (size_t i = 0; i < detector->dimensions; i++) {
         struct dimension *dimension = &state->dimensions[i];
-        double before = dimension->usual > 0 ? off(state, dimension, 8) / (double)dimension->usual : 0;
         double value = value_of(point, i);
-        bool is_calm = before < CALM && fabs(mean_of(state, dimension, 1, 3)) < CALM;
+        bool is_calm = fabs(mean_of(state, dimension, 1, 3)) < CALM;
+        deviations[i] = value - dimension->trend;       /* not in spreads, which come and go: PCA knows its own scale */
         double z = deviate(state, dimension, value, memory, point->may_learn || is_calm);
-        deviations[i] = isnan(value) ? NAN : z;
+        if (!isnan(value))
+            dimension->trend += deviations[i] * fmax(1 / (double)(state->points + 1), 1 / TREND);
         double lasting = off(state, dimension, 8);
         instant = fmax(instant, fabs(z));
         shorter = fmax(shorter, fmin(off(state, dimension, 2), 1.5 * fabs(z)));
@@ -226,21 +252,12 @@ static void judge_several(const struct detector *detector, struct state *state, 
     add_statistic(opinions, state, SHORT, shorter, point->may_learn);
     add_statistic(opinions, state, LONG, longer, point->may_learn);
     add_statistic(opinions, state, RESTLESS, restlessness, point->may_learn);
-    if (made->parts_used > CORRELATION) {
+    if (made->parts_used > CORRELATION && state->points >= BASELINE_POINTS) {
         struct detector_verdict part;
         struct detector_point deviated = *point;
         deviated.values = deviations;
-        add(opinions, ask(detector, state, CORRELATION, &deviated, &part));
+        add(opinions, ask(detector, state, CORRELATION, RAW ? point : &deviated, &part), WEIGHT2 * (double)state->points / ((double)state->points + MATURE * (double)(detector->dimensions * detector->dimensions)));
     }
-}
-
-/* The harmonic mean of the shares, as a logarithm: about 0 where nothing is unusual. */
-static double combined(const struct opinions *opinions)
-{
-    double sum = 0;
-    for (size_t i = 0; i < opinions->count; i++)
-        sum += 1 / fmax(1 - opinions->scores[i], 1e-9);
-    return log(sum / (double)opinions->count);
 }
 
 /* The mean of how unusual the last points were, without the highest of them. */
@@ -286,13 +303,13 @@ static void update(const struct detector *detector, void *memory, const struct d
     }
     point.may_learn = may_learn(detector->settings, state, given->may_learn);
     state->next = (state->next + 1) % RING;
-    struct opinions opinions = {.count = 0};
+    struct opinions opinions = {0};
     if (detector->dimensions == 1)
         judge_one(detector, state, &point, &opinions, ret);
     else
         judge_several(detector, state, &point, &opinions, ret);
     state->points += state->points < UINT32_MAX;
-    double unusual = combined(&opinions);
+    double unusual = log(opinions.sum / opinions.weight);
     state->past[(state->next + RING - 1) % RING] = (float)unusual;
     bool is_learned = point.may_learn && state->points > DETECTOR_WARM_POINTS;
     double now = rarity_judge_tamed(&state->now, unusual, is_learned), lasting = rarity_judge_tamed(&state->lasting, lately(state), is_learned);
@@ -310,7 +327,7 @@ static bool check(const struct detector *detector, const void *memory)
     for (int i = 0; is_sound && i < RING; i++)
         is_sound = isfinite((double)state->past[i]);
     for (size_t i = 0; is_sound && i < detector->dimensions; i++)
-        is_sound = baseline_check(&state->dimensions[i].baseline) && state->dimensions[i].usual >= 0 && isfinite((double)state->dimensions[i].usual);
+        is_sound = isfinite(state->dimensions[i].level) && state->dimensions[i].spread >= 0 && isfinite((double)state->dimensions[i].spread) && state->dimensions[i].usual >= 0 && isfinite((double)state->dimensions[i].usual);
     for (size_t i = 0; is_sound && i < made->parts_used; i++)
         is_sound = detector_check(made->parts[i].detector, (const char *)memory + made->parts[i].offset,
                                   detector_state_bytes(made->parts[i].detector));
