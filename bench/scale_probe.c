@@ -11,7 +11,7 @@ int main(int count, char **arguments)
 {
     struct su_err err;
     struct scale_policy policy;
-    struct scale_state state;
+    struct scale_state state = {0};
     json_t *given;
     double seconds, metric;
     long long floor;
@@ -20,11 +20,10 @@ int main(int count, char **arguments)
         return 1;
     }
     json_decref(given);
-    scale_begin(&policy, &state);
     while (scanf("%lf %lf %lld", &seconds, &metric, &floor) == 3) {
         int64_t desired;
         scale_step(&policy, &state, (int64_t)(seconds * 1e6), metric, floor, &desired);
-        printf("%lld\n", (long long)state.current);
+        printf("%lld\n", (long long)scale_current(&policy, &state));
         fflush(stdout);
     }
     return 0;

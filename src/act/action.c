@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "guard_facts.h"
+#include "hours.h"
 #include "outbox.h"
 
 const struct store_migration action_migrations[] = {
@@ -65,6 +67,18 @@ static json_t *without_nulls(const json_t *given)
     return plain;
 }
 
+static bool check_active(const json_t *active, struct su_err *err)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach ((json_t *)(uintptr_t)active, i, item) {
+        struct hours hours;
+        if (!hours_read(item, "/active", &hours, err))
+            return false;
+    }
+    return true;
+}
+
 static bool check_definition(const struct actions *actions, const char *tenant, json_t *definition, struct su_err *err)
 {
     const struct action_kind *kind;
@@ -74,7 +88,7 @@ static bool check_definition(const struct actions *actions, const char *tenant, 
         return false;
     json_object_set_new(definition, "kind", json_string(kind->name));
     SU_AUTO_JSON json_t *own = action_own(definition);
-    return action_policy_read(definition, &policy, err) && kind->check(&actions->services, tenant, own, err);
+    return action_policy_read(definition, &policy, err) && check_active(policy.active, err) && kind->check(&actions->services, tenant, own, err);
 }
 
 static void add_properties(json_t *into, const struct su_field *fields)
@@ -209,6 +223,7 @@ static bool delete_job(struct sql *db, void *arg, struct su_err *err)
     SU_AUTO_JSON json_t *before = NULL;
     return action_load(db, change->tenant, change->name, &before, err)
         && sql_run(db, err, "DELETE FROM actions WHERE tenant = ?1 AND name = ?2", sql_text(change->tenant), sql_text(change->name))
+        && guard_facts_forget(db, change->tenant, change->name, err)
         && outbox_abandon(db, change->tenant, change->name, "the action was deleted before it could be delivered", err);
 }
 

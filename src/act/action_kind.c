@@ -7,7 +7,7 @@
 #include "store/secret.h"
 #include "template.h"
 
-const struct action_kind *const action_kinds[] = {&action_webhook, &action_run, &action_set, NULL};
+const struct action_kind *const action_kinds[] = {&action_webhook, &action_run, &action_scale, &action_set, NULL};
 
 bool action_kind_find(const char *name, const struct action_kind **ret, struct su_err *err)
 {

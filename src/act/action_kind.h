@@ -97,4 +97,4 @@ bool action_host_check(const struct action_services *with, const char *tenant, c
 /* For kinds that tell by another ("via": {"webhook": …} or {"command": …}). */
 bool action_via_check(const struct action_services *with, const char *tenant, const json_t *via, struct su_err *err);
 
-extern const struct action_kind action_webhook, action_run, action_set;
+extern const struct action_kind action_webhook, action_run, action_scale, action_set;

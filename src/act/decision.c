@@ -5,6 +5,8 @@
 #include "aggregate/consumer.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "approval.h"
+#include "guard_facts.h"
 #include "model.h"
 #include "outbox.h"
 
@@ -71,39 +73,61 @@ static bool is_made(struct sql *db, const struct decision *d, bool *ret, struct 
     return true;
 }
 
-static bool insert_row(struct sql *db, const struct decision *d, const char *id, bool is_delivered, int64_t now, struct su_err *err)
+static bool insert_row(struct sql *db, const struct decision *d, const char *id, const char *state, const json_t *trace, int64_t now,
+                       struct su_err *err)
 {
+    bool is_over = strcmp(state, "noted") == 0 || strcmp(state, "stopped") == 0;
+    SU_AUTO_FREE char *guards = trace ? su_json_text(trace) : NULL;
     SU_AUTO_FREE char *parameters = d->parameters ? su_json_text(d->parameters) : su_strdup("{}");
     SU_AUTO_FREE char *target = d->target ? su_json_text(d->target) : NULL, *grounds = d->grounds ? su_json_text(d->grounds) : NULL;
     SU_AUTO_FREE char *models = d->models ? su_json_text(d->models) : NULL;
     return sql_run(db, err,
                    "INSERT INTO decisions (tenant, id, action, stream, consumer, iteration, epoch, start_us, end_us, revision, from_offset,"
                    " to_offset, messages, run, user, decided_ms, reason, parameters, watch, key, event, level, trigger, target, grounds,"
-                   " models, code, state, settled_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+                   " models, code, state, settled_ms, guards) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
                    sql_text(d->tenant), sql_text(id), sql_text(d->action ? d->action : ""), sql_text(d->stream ? d->stream : ""),
                    sql_text(d->consumer ? d->consumer : ""), sql_int(d->iteration), sql_int(d->epoch), sql_int(d->window.start_us),
                    sql_int(d->window.end_us), sql_int(d->window.revision), sql_int((int64_t)d->window.from),
                    sql_int((int64_t)d->window.to), sql_int((int64_t)d->window.messages), sql_text(d->run), sql_text(d->user), sql_int(now),
                    sql_text(d->reason), sql_text(parameters), sql_text(d->watch), sql_text(d->key), sql_text(d->event),
                    sql_text(d->level), sql_text(d->trigger), sql_text(target), sql_text(grounds), sql_text(models), sql_text(d->code),
-                   sql_text(is_delivered ? "pending" : "noted"), is_delivered ? sql_null() : sql_int(now));
+                   sql_text(state), is_over ? sql_int(now) : sql_null(), sql_text(guards));
+}
+
+static bool hold(struct sql *db, const struct decision *d, const struct guard_answer *answer, int64_t now, struct su_err *err)
+{
+    return sql_run(db, err, "INSERT INTO held (decision, tenant, action, due_ms, sends_after) VALUES (?1, ?2, ?3, ?4, ?5)", sql_int(sql_last_id(db)),
+                   sql_text(d->tenant), sql_text(d->action ? d->action : ""), sql_int(now + answer->wait_ms), sql_int(answer->sends_after));
+}
+
+static bool insert(struct sql *db, const struct decision *d, const char *id, struct su_err *err)
+{
+    static const char *const states[] = {[GUARD_PASSES] = "pending", [GUARD_HOLDS] = "held", [GUARD_STOPS] = "stopped"};
+    int64_t now = su_now_ms();
+    struct guard_answer answer = {0};
+    if (d->action == NULL && d->target == NULL)
+        return insert_row(db, d, id, "noted", NULL, now, err);
+    if (!guard_facts_judge(db, d, now, &answer, err))
+        return false;
+    SU_AUTO_JSON json_t *trace = answer.trace;
+    if (!insert_row(db, d, id, states[answer.ruling], trace, now, err))
+        return false;
+    if (answer.ruling == GUARD_PASSES)
+        return outbox_add(db, d->tenant, d->action ? d->action : "", sql_last_id(db), err);
+    return answer.ruling == GUARD_STOPS || hold(db, d, &answer, now, err);
 }
 
 bool decision_insert(struct sql *db, const struct decision *d, char ret_id[static SU_ID_SIZE], bool *ret_is_new, struct su_err *err)
 {
     char id[SU_ID_SIZE];
-    bool was_made, is_delivered = !d->is_dry && (d->action != NULL || d->target != NULL);
-    int64_t now = su_now_ms();
+    bool was_made;
     if (d->id)
         snprintf(id, sizeof id, "%s", d->id);
     else
         su_id(id);
     if (!is_made(db, d, &was_made, err)
-        || (!was_made && (!insert_row(db, d, id, is_delivered, now, err) || !model_decided(db, d->tenant, d->models, err))))
-        return false;
-    if (!was_made && is_delivered
-        && !outbox_add(db, d->tenant, d->action ? d->action : "", sql_last_id(db), err))
+        || (!was_made && (!insert(db, d, id, err) || !model_decided(db, d->tenant, d->models, err))))
         return false;
     memcpy(ret_id, id, sizeof id);
     if (ret_is_new)
@@ -116,7 +140,7 @@ bool decision_insert(struct sql *db, const struct decision *d, char ret_id[stati
 #define DECISION_COLUMNS                                                                                               \
     "number, id, action, state, attempts, settled_ms, last_error, stream, consumer, iteration, epoch, start_us, end_us," \
     " revision, from_offset, to_offset, messages, run, user, decided_ms, reason, parameters, watch, key, event, level, trigger," \
-    " target, grounds, models, code"
+    " target, grounds, models, code, guards"
 
 static json_t *col_json(struct sql_row *row, int column)
 {
@@ -141,6 +165,7 @@ static void add_grounds(json_t *into, struct sql_row *row)
         json_object_set_new(into, texts[i].name, su_json_text_or_null(sql_col_text(row, texts[i].column)));
     for (size_t i = 0; i < SU_COUNT(values); i++)
         json_object_set_new(into, values[i].name, col_json(row, values[i].column));
+    json_object_set_new(into, "guards", sql_col_is_null(row, 31) ? json_array() : col_json(row, 31));
 }
 
 static json_t *row_json(struct sql_row *row)
@@ -174,6 +199,23 @@ static bool find_one(struct sql *db, const char *tenant, const char *id, json_t 
     return true;
 }
 
+/* Guards of the moment stop nothing for good: they are told while they hold something up. */
+static bool add_moment(struct sql *db, const char *tenant, json_t *decision, struct su_err *err)
+{
+    SU_AUTO_FREE char *reason = NULL;
+    bool is_stopped, is_deferred = su_json_bool(json_object_get(decision, "waiting"), "deferred", false);
+    json_t *guards = json_object_get(decision, "guards");
+    if (strcmp(su_json_string(decision, "state", ""), "pending") != 0)
+        return true;
+    if (!switch_is_stopped(db, tenant, &is_stopped, &reason, err))
+        return false;
+    if (is_stopped)
+        json_array_append_new(guards, json_pack("{s:s, s:b, s:s}", "guard", "switch", "passed", 0, "detail", reason));
+    if (is_deferred)
+        json_array_append_new(guards, json_pack("{s:s, s:b, s:O}", "guard", "breaker", "passed", 0, "detail", json_object_get(decision, "last_error")));
+    return true;
+}
+
 bool decision_get(struct store *store, const char *tenant, const char *id, json_t **ret, struct su_err *err)
 {
     SU_AUTO_JSON json_t *decision = NULL;
@@ -186,6 +228,8 @@ bool decision_get(struct store *store, const char *tenant, const char *id, json_
     if (!outbox_waiting(db, tenant, su_json_string(decision, "action", ""), number, &waiting, err))
         return false;
     json_object_set_new(decision, "waiting", waiting);
+    if (!add_moment(db, tenant, decision, err))
+        return false;
     *ret = su_take(decision);
     return true;
 }
@@ -193,12 +237,12 @@ bool decision_get(struct store *store, const char *tenant, const char *id, json_
 static bool check_list(const struct decision_list *list, int64_t *ret_before, struct su_err *err)
 {
     uint64_t before = INT64_MAX;
-    static const char *const states[] = {"pending", "sent", "failed", "noted"};
+    static const char *const states[] = {"pending", "held", "stopped", "sent", "failed", "expired", "noted"};
     bool is_state = list->state == NULL;
     for (size_t i = 0; i < SU_COUNT(states); i++)
         is_state |= list->state && strcmp(list->state, states[i]) == 0;
     if (!is_state)
-        return su_fail_field(err, SU_INVALID, "state", "state: must be pending, sent, failed or noted, was \"%.40s\"", list->state);
+        return su_fail_field(err, SU_INVALID, "state", "state: must be pending, held, stopped, sent, failed, expired or noted, was \"%.40s\"", list->state);
     if (list->cursor && !su_str_u64(su_str_of(list->cursor), INT64_MAX, &before))
         return su_fail_field(err, SU_INVALID, "cursor", "cursor: is not one that a list of decisions gave");
     *ret_before = (int64_t)before;

@@ -8,7 +8,8 @@
  * its action has got it or never will: delivery is at least once, in order for each action, under
  * one idempotency key, the decision's id.
  *
- * States: pending (in the outbox), sent, failed, noted (there is nothing to deliver). */
+ * States: noted (there is nothing to deliver); else what guards say (guard.h), in the same transaction: stopped,
+ * held (for a person's word, approval.h), or pending (in the outbox); then sent, failed (a dead letter) or expired. */
 #pragma once
 #include "base/json.h"
 #include "base/random.h"
@@ -35,8 +36,9 @@ struct decision {
     struct window window;               /* all 0: of no window */
     int64_t epoch, iteration;
     bool is_dry;                        /* its maker is in dry run: nothing is delivered */
+    int64_t keys;                       /* how many the watch has, for the blast radius; 0: nobody knows */
 };
-/* Inside a job: the row, and its place in the outbox.  *ret_is_new (may be NULL) false: a decision of this id had been made
+/* Inside a job: the row with its guards' trace, and its place in the outbox.  *ret_is_new (may be NULL) false: a decision of this id had been made
  * before, and nothing happens. */
 bool decision_insert(struct sql *db, const struct decision *decision, char ret_id[static SU_ID_SIZE], bool *ret_is_new,
                      struct su_err *err);

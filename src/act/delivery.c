@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "aggregate/amqp_link.h"
+#include "approval.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -251,12 +252,46 @@ static void break_off(struct job *job)
         amqp_link_break(socket);
 }
 
+/* The kill switch: what is under way for a tenant that has stopped its actions is broken off at once. */
+static void obey_switch(struct delivery *delivery)
+{
+    if (!atomic_exchange(&delivery->is_switched, false))
+        return;
+    for (uint32_t i = delivery->active_count; i-- > 0;) {
+        struct su_err err;
+        struct job *job = delivery->active[i];
+        bool is_stopped = false;
+        STORE_READ(delivery->with.store, db);
+        if (!switch_is_stopped(db, job->attempt.tenant, &is_stopped, NULL, &err))
+            su_log_error("delivery.switch", &err);
+        if (is_stopped && job->transfer)
+            drop(delivery, job);
+        else if (is_stopped)
+            break_off(job);
+    }
+}
+
+/* Milliseconds until the next that nobody has said anything about is due. */
+static int64_t expire(struct delivery *delivery)
+{
+    struct su_err err;
+    int64_t now = su_now_ms(), next;
+    if (!approval_due(delivery->with.store, delivery->with.bus, now, &next, &err)) {
+        su_log_error("delivery.approvals", &err);
+        return UNSETTLED_MS;
+    }
+    return next == INT64_MAX ? IDLE_MS : next > now ? next - now : 0;
+}
+
 static void run(void *arg)
 {
     struct delivery *delivery = arg;
     while (!delivery->is_closing) {
+        obey_switch(delivery);
         start_tests(delivery);
-        int64_t pause = start_due(delivery);
+        int64_t expiry = expire(delivery), pause = start_due(delivery);
+        if (expiry < pause)
+            pause = expiry;
         end_finished(delivery);
         if (delivery->finished_count == 0) {
             transfers_wait(delivery->transfers, pause);
@@ -294,7 +329,9 @@ static bool ensure_thread(struct delivery *delivery)
 static void wake(void *arg, const char *topic, const char *event, const json_t *detail)
 {
     struct delivery *delivery = arg;
-    (void)topic, (void)event, (void)detail;
+    (void)topic, (void)detail;
+    if (event != NULL && strcmp(event, "switch") == 0)
+        delivery->is_switched = true;
     SU_LOCKED(&delivery->lock);
     if (ensure_thread(delivery))
         transfers_wake(delivery->transfers);
@@ -362,16 +399,17 @@ bool delivery_open(struct actions *actions, struct delivery **ret, struct su_err
 {
     const struct action_services *with = actions_services(actions);
     struct outbox_head head;
+    int64_t held;
     {
         STORE_READ(with->store, db);
-        if (!outbox_next(db, "", "", &head, err))
+        if (!outbox_next(db, "", "", &head, err) || !sql_get_int(db, 0, &held, err, "SELECT 1 FROM held LIMIT 1"))
             return false;
     }
     struct delivery *delivery = su_alloc(sizeof *delivery);
     delivery->with = *with;
     su_lock_init(&delivery->lock);
     delivery->subscription = su_bus_subscribe(with->bus, "decisions", wake, delivery);
-    if (head.number != 0)
+    if (head.number != 0 || held)
         wake(delivery, NULL, NULL, NULL);
     outbox_head_done(&head);
     *ret = delivery;

@@ -50,6 +50,6 @@ bool detector_check(const struct detector *detector, const void *state, size_t s
 /* What it has learned, as a native model that detector_new takes (new reference); NULL: this kind has none to give, or not yet. */
 json_t *detector_model(const struct detector *detector, const void *state);
 
-/* All kinds: [{"kind","version","summary","source","cost","is_multivariate","parameters":[{"name","type","default","help"}]}]
+/* All kinds: [{"name","version","summary","source","cost","is_multivariate","parameters":[{"name","type","default","help"}]}]
  * (new reference). */
 json_t *detector_kinds(void);

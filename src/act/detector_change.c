@@ -5,7 +5,8 @@
  * - Page-Hinkley (Hinkley, Biometrika 58, 1971, as river's drift.PageHinkley writes it): the sum of what z is above its
  *   running mean plus `tolerance`, with forgetting, above its least value so far; finds slow drifts.
  * One wild value is worth at most `clip` (winsorised as in Hawkins and Olwell, Cumulative Sum Charts, 1998), and a sum
- * stops at `cap`, so that it comes down again soon after the level has followed.  Level and spread are learned (baseline.h)
+ * stops at `cap`.  With both methods a sum is, after a hit, halved with each point as long as recent values are back at their
+ * level: what was summed up is told by then (the charts of both sources begin anew after an alarm).  Level and spread are learned (baseline.h)
  * within `follow` points unless they are given.  The score is the rarity of each sum among its own past, the
  * rarer one counts, twice, for there were two to choose from.  The value judged is that sum.
  *
@@ -23,9 +24,16 @@ struct state {
     double up, down;            /* CUSUM */
     double mean;                /* of z */
     struct hinkley rise, fall;
+    double recent;              /* z over about the last RECENT_POINTS points */
     uint64_t points;
     struct rarity cusum, hinkley;
+    uint8_t has_hit[2];         /* CUSUM, Page-Hinkley: 0 or 1 */
+    uint8_t reserved[6];
 };
+enum { RECENT_POINTS = 4 };
+#define HIT 0.99                /* of a score: from here on it was told */
+#define OVER 0.9                /* and below this it is over */
+#define BACK 0.75               /* spreads: |recent| below it is back at the level */
 
 enum method { BOTH, CUSUM, PAGE_HINKLEY, METHOD_COUNT };
 static const char *const method_names[METHOD_COUNT] = {"both", "cusum", "page-hinkley"};
@@ -81,6 +89,23 @@ static double page_hinkley(const struct settings *settings, struct state *state,
     return fmax(rise->sum - rise->least, fall->most - fall->sum);
 }
 
+/* Once told, what was summed up goes as soon as the values are back. */
+static void settle(struct state *state, const double scores[2])
+{
+    for (int i = 0; i < 2; i++)
+        state->has_hit[i] = scores[i] >= HIT || (state->has_hit[i] && scores[i] >= OVER);
+    if (fabs(state->recent) >= BACK)
+        return;
+    if (state->has_hit[0]) {
+        state->up /= 2;
+        state->down /= 2;
+    }
+    if (state->has_hit[1]) {
+        state->rise.least += (state->rise.sum - state->rise.least) / 2;
+        state->fall.most += (state->fall.sum - state->fall.most) / 2;
+    }
+}
+
 static void change_update(const struct detector *detector, void *memory, const struct detector_point *point,
                           struct detector_verdict *ret)
 {
@@ -97,8 +122,11 @@ static void change_update(const struct detector *detector, void *memory, const s
     if (!is_settled)
         return;
     state->points++;
+    state->recent += (z - state->recent) / fmin((double)state->points, RECENT_POINTS);
     double sums[2] = {cusum(settings, state, z), page_hinkley(settings, state, z, point->may_learn)};
     double scores[2] = {rarity_judge(&state->cusum, sums[0], point->may_learn), rarity_judge(&state->hinkley, sums[1], point->may_learn)};
+    if (method == BOTH)
+        settle(state, scores);
     int which = method == BOTH ? scores[1] > scores[0] : method == PAGE_HINKLEY;
     ret->score = method == BOTH ? fmax(1 - 2 * (1 - scores[which]), 0) : scores[which];
     ret->value = sums[which];
@@ -112,7 +140,7 @@ static size_t change_bytes(const struct detector *detector) { return sizeof(stru
 static bool change_check(const struct detector *detector, const void *memory)
 {
     const struct state *state = memory;
-    const double numbers[] = {state->up, state->down, state->mean, state->rise.sum, state->rise.least, state->fall.sum, state->fall.most};
+    const double numbers[] = {state->up, state->down, state->mean, state->rise.sum, state->rise.least, state->fall.sum, state->fall.most, state->recent};
     bool is_sound = baseline_check(&state->baseline) && rarity_check(&state->cusum) && rarity_check(&state->hinkley);
     for (size_t i = 0; i < SU_COUNT(numbers); i++)
         is_sound &= isfinite(numbers[i]);

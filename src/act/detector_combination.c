@@ -12,9 +12,7 @@
  * highest points: the anomaly likelihood of Lavin and Ahmad (ICMLA 2015), by ranks instead of a Gaussian.  What is over
  * has no echo: a statistic of several points counts only as far as both halves of them agree.
  *
- * A window without messages is judged by the silence alone (absence).  An episode in which nothing may be learned ends the
- * learning only for as long as it is an exception: when it has lasted `accept` points, or as many as had been learned
- * before it, it is learned from.
+ * A window without messages is judged by the silence alone (absence).
  *
  * Cost: 2 µs a point for one value, 1 µs and 0.15 for each further one for several; 5 to 8 KiB a key. */
 #include <stdlib.h>
@@ -23,28 +21,24 @@
 #include "act/detector_private.h"
 #include "act/rarity.h"
 
-enum { RING = 16, LASTING = 8, LASTING_DROPPED = 4, PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3, OPINIONS_MAX = 6 };
+enum { RING = 16, LASTING = 8, LASTING_DROPPED = 4, SHAPE_WINDOW = 24, PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3, OPINIONS_MAX = 6 };
 #define DEVIATION_MAX 7.9       /* a deviation beyond counts as this: the ring keeps sixteenths in a byte */
 #define DEVIATION_UNIT 16.0
 #define DEVIATION_TO_SPREAD 1.2533141373155001     /* sqrt(pi/2) */
-#ifndef RAW
-#define RAW 0
-#define WEIGHT 1
-#define WEIGHT2 16.0
-#endif
-#define TREND 1000.0
-#define MATURE 100.0
-#define SEASON_AFTER 150
+#define TREND 1000.0            /* points within which the correlations' mean follows */
+#define CORRELATED 8.0          /* what the correlations' opinion weighs beside the others, once they are known: */
+#define MATURE 25.0             /* from so many points per pair of dimensions on */
+#define LEAST 1e-6              /* share: no score says more */
+#define FAR 3.0                 /* times what one point in a thousand was */
+#define WILD 5.0                /* spreads; what follows within a shape's window is no shape of its own */
 #define CALM 3.0                /* in an episode only dimensions calmer than this follow their level */
 
 struct settings {
-    int64_t follow, accept;
+    int64_t follow;
 };
-static const struct settings settings_default = {.follow = 300, .accept = 1000};
+static const struct settings settings_default = {.follow = 300};
 static const struct su_field combination_fields[] = {
     SU_FIELD(struct settings, follow, SU_FIELD_INT, .min = 10, .max = 1e9, .help = "several values: points within which each level follows"),
-    SU_FIELD(struct settings, accept, SU_FIELD_INT, .min = 1, .max = 1e9,
-             .help = "points after which an episode in which nothing may be learned is learned from all the same"),
     SU_FIELD_END,
 };
 
@@ -72,8 +66,8 @@ struct state {
     struct rarity statistics[STATISTIC_COUNT];
     float past[RING];           /* how unusual the last points were */
     uint32_t points;            /* with values */
-    uint32_t learned;           /* of them */
-    uint32_t frozen;            /* points in a row in which nothing might be learned */
+    uint32_t since_wild;        /* points since the last wild value */
+    uint32_t reserved;
     uint32_t next;              /* of the rings */
     struct dimension dimensions[];
 };
@@ -190,6 +184,7 @@ static double deviate(struct state *state, struct dimension *dimension, double v
 
 struct opinions {
     double sum, weight;
+    double far;                 /* how often the value is off by as much, if it is beyond all measure; else 1 */
 };
 
 static void add(struct opinions *opinions, double score, double weight)
@@ -203,22 +198,31 @@ static void add_statistic(struct opinions *opinions, struct state *state, enum s
     add(opinions, rarity_judge_tamed(&state->statistics[which], strangeness, may_learn && state->points > DETECTOR_WARM_POINTS), 1);
 }
 
+/* With a short past no rank says much.  What is several times farther off than one point in a thousand was is told by
+ * its size: the tail of a distribution as heavy as t with four degrees of freedom. */
+static double far_share(const struct state *state, double strangeness)
+{
+    double bound = rarity_bound(&state->statistics[INSTANT], 0.999);
+    return strangeness > FAR * bound ? 0.001 * pow(bound / strangeness, 4) : 1;
+}
+
 /* One value: what its hour of the week leaves over. */
 static void judge_one(const struct detector *detector, struct state *state, const struct detector_point *point,
                       struct opinions *opinions, struct detector_verdict *ret)
 {
     struct detector_verdict part;
     struct dimension *only = &state->dimensions[0];
-    struct detector_point seasonal = *point;
-    seasonal.may_learn = state->frozen == 0 || state->frozen > SEASON_AFTER;
-    ask(detector, state, SEASON, &seasonal, &part);
+    ask(detector, state, SEASON, point, &part);
     *ret = (struct detector_verdict){.value = part.value, .expected = part.expected, .low = part.low, .high = part.high, .dimension = 0};
     double z = deviate(state, only, part.value - part.expected, 5000, point->may_learn);
+    opinions->far = far_share(state, fabs(z));
     add_statistic(opinions, state, INSTANT, fabs(z), point->may_learn);
     add_statistic(opinions, state, SHORT, fmin(off(state, only, 2), 1.5 * fabs(z)), point->may_learn);
     add_statistic(opinions, state, LONG, off(state, only, 8), point->may_learn);
     add_statistic(opinions, state, RESTLESS, fmin(restless(state, only, 0, 6), restless(state, only, 6, 6)), point->may_learn);
-    add(opinions, ask(detector, state, SHAPE, point, &part), WEIGHT);
+    state->since_wild = fabs(z) > WILD ? 0 : state->since_wild + (state->since_wild < UINT32_MAX);
+    double shape = ask(detector, state, SHAPE, point, &part);
+    add(opinions, state->since_wild > SHAPE_WINDOW ? shape : 0, 1);
 }
 
 /* Several: each against its own level, which goes on following in an episode where the dimension is calm. */
@@ -248,6 +252,7 @@ static void judge_several(const struct detector *detector, struct state *state, 
             dimension->usual += (float)((lasting - (double)dimension->usual) * fmax(1 / memory, 1 / (double)(state->points + 1)));
     }
     ret->value = instant;
+    opinions->far = far_share(state, instant);
     add_statistic(opinions, state, INSTANT, instant, point->may_learn);
     add_statistic(opinions, state, SHORT, shorter, point->may_learn);
     add_statistic(opinions, state, LONG, longer, point->may_learn);
@@ -256,7 +261,8 @@ static void judge_several(const struct detector *detector, struct state *state, 
         struct detector_verdict part;
         struct detector_point deviated = *point;
         deviated.values = deviations;
-        add(opinions, ask(detector, state, CORRELATION, RAW ? point : &deviated, &part), WEIGHT2 * (double)state->points / ((double)state->points + MATURE * (double)(detector->dimensions * detector->dimensions)));
+        double points = (double)state->points, pairs = (double)(detector->dimensions * detector->dimensions);
+        add(opinions, ask(detector, state, CORRELATION, &deviated, &part), CORRELATED * points / (points + MATURE * pairs));
     }
 }
 
@@ -279,16 +285,6 @@ static double lately(const struct state *state)
 
 /* -------------------------------------------------------------------- a point */
 
-/* Learning is allowed, or has been forbidden for so long that what is there is no exception. */
-static bool may_learn(const struct settings *settings, struct state *state, bool is_allowed)
-{
-    uint32_t exception = (uint32_t)fmin((double)settings->accept, fmax(state->learned, DETECTOR_WARM_POINTS));
-    state->frozen = is_allowed ? 0 : state->frozen + (state->frozen < UINT32_MAX);
-    bool is_learned = state->frozen <= 0 || state->frozen > exception;
-    state->learned += is_learned && state->learned < UINT32_MAX;
-    return is_learned;
-}
-
 static void update(const struct detector *detector, void *memory, const struct detector_point *given, struct detector_verdict *ret)
 {
     struct state *state = memory;
@@ -301,9 +297,9 @@ static void update(const struct detector *detector, void *memory, const struct d
         ret->is_warm = part.is_warm;
         return;
     }
-    point.may_learn = may_learn(detector->settings, state, given->may_learn);
+    point.may_learn = given->may_learn;
     state->next = (state->next + 1) % RING;
-    struct opinions opinions = {0};
+    struct opinions opinions = {.far = 1};
     if (detector->dimensions == 1)
         judge_one(detector, state, &point, &opinions, ret);
     else
@@ -314,7 +310,8 @@ static void update(const struct detector *detector, void *memory, const struct d
     bool is_learned = point.may_learn && state->points > DETECTOR_WARM_POINTS;
     double now = rarity_judge_tamed(&state->now, unusual, is_learned), lasting = rarity_judge_tamed(&state->lasting, lately(state), is_learned);
     ret->is_warm = rarity_is_warm(&state->now);
-    ret->score = fmax(0, 1 - 2 * (1 - fmax(now, lasting)));     /* twice: there were two to choose from */
+    double share = fmin(2 * (1 - fmax(now, lasting)), opinions.far);    /* twice: there were two to choose from */
+    ret->score = fmax(0, 1 - fmax(share, LEAST));
 }
 
 static bool check(const struct detector *detector, const void *memory)

@@ -463,6 +463,39 @@ bool model_compare(struct models *models, const char *tenant, const char *name, 
     return true;
 }
 
+/* --- lineage -------------------------------------------------------------------------------------------- */
+
+static bool add_if_model(struct sql *db, const char *tenant, const json_t *touch, json_t *into, struct su_err *err)
+{
+    const char *object = su_json_string(touch, "object", ""), *name = model_bare_name(object);
+    if (name == object)
+        return true;
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT version, kind, stage FROM model_versions WHERE tenant = ?1 AND name = ?2 AND version = ?3", sql_text(tenant),
+                  sql_text(name), sql_int(su_json_int(touch, "version", 0)));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    if (next == SQL_ROW)
+        json_array_append_new(into, json_pack("{s:s, s:I, s:s, s:s}", "name", name, "version", (json_int_t)sql_col_int(row, 0), "kind",
+                                              sql_col_text(row, 1), "stage", sql_col_text(row, 2)));
+    return next != SQL_ERROR;
+}
+
+bool model_lineage(struct models *models, const char *tenant, const json_t *reads, const json_t *writes, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *found = json_pack("{s:[], s:[]}", "used", "made");
+    const struct { const char *name; const json_t *touches; } lists[] = {{"used", reads}, {"made", writes}};
+    STORE_READ(models->store, db);
+    for (size_t n = 0; n < SU_COUNT(lists); n++) {
+        size_t i;
+        json_t *touch;
+        json_array_foreach ((json_t *)(uintptr_t)lists[n].touches, i, touch)
+            if (!add_if_model(db, tenant, touch, json_object_get(found, lists[n].name), err))
+                return false;
+    }
+    *ret = su_take(found);
+    return true;
+}
+
 /* --- what a tenant allows ---------------------------------------------------------------------------- */
 
 bool model_pickle_get(struct models *models, const char *tenant, bool *ret, struct su_err *err)

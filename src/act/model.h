@@ -105,6 +105,10 @@ bool model_version(struct models *models, const char *tenant, const char *name, 
  * candidate (or the newest version). */
 bool model_compare(struct models *models, const char *tenant, const char *name, int64_t a, int64_t b, json_t **ret, struct su_err *err);
 
+/* Which of these objects ([{"object","version"}] each, as a run's lineage has them) are versions of models:
+ * {"used":[{"name","version","kind","stage"}],"made":[…]} (new reference). */
+bool model_lineage(struct models *models, const char *tenant, const json_t *reads, const json_t *writes, json_t **ret, struct su_err *err);
+
 /* Its content: a descriptor that the caller closes.  SU_DENIED for a pickle where none is allowed. */
 struct model_content {
     int fd;

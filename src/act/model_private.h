@@ -20,6 +20,8 @@ bool model_version_missing(const char *name, int64_t version, struct su_err *err
 
 /* --- inside writer jobs: model_stage.c --- */
 
+/* The model's row, if it is not there yet; SU_LIMIT when there are too many. */
+bool model_make(struct sql *db, const char *tenant, const char *name, const char *user, struct su_err *err);
 /* Another version (0: none) is live from now on, and the history says so.  back: the history's entry that a rollback goes to;
  * -1: the newest one. */
 struct model_move { const char *tenant, *name, *user, *why; int64_t version, before, back; };

@@ -217,21 +217,6 @@ bool model_save_ready(struct model_saving *saving, struct su_err *err)
 
 /* --- the version ----------------------------------------------------------------------------------- */
 
-static bool make_model(struct sql *db, const struct model_save *save, struct su_err *err)
-{
-    int64_t is_there, count = 0;
-    if (!sql_get_int(db, 0, &is_there, err, "SELECT 1 FROM models WHERE tenant = ?1 AND name = ?2", sql_text(save->tenant), sql_text(save->name)))
-        return false;
-    if (is_there)
-        return true;
-    if (!sql_get_int(db, 0, &count, err, "SELECT count(*) FROM models WHERE tenant = ?1", sql_text(save->tenant)))
-        return false;
-    if (count >= MODELS_MAX)
-        return su_fail(err, SU_LIMIT, "there are %d models, the most there may be; delete some first", MODELS_MAX);
-    return sql_run(db, err, "INSERT INTO models (tenant, name, created_ms, changed_ms, changed_by) VALUES (?1, ?2, ?3, ?3, ?4)",
-                   sql_text(save->tenant), sql_text(save->name), sql_int(su_now_ms()), sql_text(save->user));
-}
-
 /* By the model's policy, against the version that is live now. */
 static bool judge(struct sql *db, struct model_saving *saving, const struct model_row *model, bool is_first, struct su_err *err)
 {
@@ -319,7 +304,7 @@ bool model_save_job(struct sql *db, struct model_saving *saving, struct su_err *
 {
     const struct model_save *save = &saving->save;
     MODEL_AUTO_ROW struct model_row model = {0};
-    if (!object_put_job(db, saving->upload, err) || !make_model(db, save, err) || !model_row_load(db, save->tenant, save->name, &model, err))
+    if (!object_put_job(db, saving->upload, err) || !model_make(db, save->tenant, save->name, save->user, err) || !model_row_load(db, save->tenant, save->name, &model, err))
         return false;
     const struct object_info *info = object_put_info(saving->upload);
     saving->version = info->version;

@@ -40,6 +40,21 @@ bool model_touch(struct sql *db, const char *tenant, const char *name, const cha
                    sql_text(tenant), sql_text(name), sql_int(su_now_ms()), sql_text(user));
 }
 
+bool model_make(struct sql *db, const char *tenant, const char *name, const char *user, struct su_err *err)
+{
+    int64_t is_there, count = 0;
+    if (!sql_get_int(db, 0, &is_there, err, "SELECT 1 FROM models WHERE tenant = ?1 AND name = ?2", sql_text(tenant), sql_text(name)))
+        return false;
+    if (is_there)
+        return true;
+    if (!sql_get_int(db, 0, &count, err, "SELECT count(*) FROM models WHERE tenant = ?1", sql_text(tenant)))
+        return false;
+    if (count >= MODELS_MAX)
+        return su_fail(err, SU_LIMIT, "there are %d models, the most there may be; delete some first", MODELS_MAX);
+    return sql_run(db, err, "INSERT INTO models (tenant, name, created_ms, changed_ms, changed_by) VALUES (?1, ?2, ?3, ?3, ?4)",
+                   sql_text(tenant), sql_text(name), sql_int(su_now_ms()), sql_text(user));
+}
+
 static bool note_move(struct sql *db, const struct model_move *move, struct su_err *err)
 {
     int64_t last;
@@ -219,14 +234,10 @@ static bool promotion_job(struct sql *db, void *arg, struct su_err *err)
     const struct changing *c = arg;
     const struct model_change *what = c->what;
     MODEL_AUTO_ROW struct model_row model = {0};
-    if (!model_row_load(db, what->tenant, what->name, &model, err))
-        return false;
-    if (model.is_there && !check_etag(what, &model, err))
-        return false;
-    return sql_run(db, err,
-                   "INSERT INTO models (tenant, name, promotion, created_ms, changed_ms, changed_by) VALUES (?1, ?2, ?3, ?4, ?4, ?5)"
-                   " ON CONFLICT DO UPDATE SET promotion = ?3, revision = revision + 1, changed_ms = ?4, changed_by = ?5",
-                   sql_text(what->tenant), sql_text(what->name), sql_text(c->promotion), sql_int(su_now_ms()), sql_text(what->user));
+    return model_make(db, what->tenant, what->name, what->user, err) && load_for_change(db, what, &model, err)
+        && sql_run(db, err, "UPDATE models SET promotion = ?3 WHERE tenant = ?1 AND name = ?2", sql_text(what->tenant), sql_text(what->name),
+                   sql_text(c->promotion))
+        && model_touch(db, what->tenant, what->name, what->user, err);
 }
 
 bool model_promotion_put(struct models *models, const struct model_change *what, const json_t *policy, json_t **ret, struct su_err *err)

@@ -82,6 +82,12 @@ bool outbox_abandon(struct sql *db, const char *tenant, const char *action, cons
         && sql_run(db, err, "DELETE FROM held WHERE tenant = ?1 AND action = ?2", sql_text(tenant), sql_text(action));
 }
 
+bool outbox_totals(struct sql *db, const char *tenant, int64_t *ret_waiting, int64_t *ret_held, struct su_err *err)
+{
+    return sql_get_int(db, 0, ret_waiting, err, "SELECT count(*) FROM outbox WHERE tenant = ?1", sql_text(tenant))
+        && sql_get_int(db, 0, ret_held, err, "SELECT count(*) FROM held WHERE tenant = ?1", sql_text(tenant));
+}
+
 /* --- reading ------------------------------------------------------------------------ */
 
 bool outbox_log(struct sql *db, int64_t number, json_t **ret, struct su_err *err)

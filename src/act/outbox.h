@@ -34,5 +34,7 @@ bool outbox_abandon(struct sql *db, const char *tenant, const char *action, cons
 
 /* [{"at","attempt","outcome","status","took_ms","detail"}], oldest first (new reference). */
 bool outbox_log(struct sql *db, int64_t number, json_t **ret, struct su_err *err);
+/* How many of a tenant's decisions wait for delivery, and for a person's word. */
+bool outbox_totals(struct sql *db, const char *tenant, int64_t *ret_waiting, int64_t *ret_held, struct su_err *err);
 /* {"due_at","deferred"} of a decision that waits, or null (new reference). */
 bool outbox_waiting(struct sql *db, const char *tenant, const char *action, int64_t number, json_t **ret, struct su_err *err);

@@ -152,7 +152,7 @@ static double expected_demand(const struct scale_policy *policy, struct scale_st
     double ahead_s = (double)policy->ahead_us / 1e6;
     if (ahead_s <= 0)
         return demand;
-    if (state->is_known)
+    if (r->weight > 0)
         rise_age(r, (double)(now_us - state->seen_us) / 1e6, ahead_s * memory_share);
     struct line line = line_of(r);
     if (is_leap(state, &line, demand - line.at_end))
@@ -234,10 +234,16 @@ static int64_t wanted_for(const struct scale_policy *policy, const struct scale_
     return (int64_t)fmin(ceil(workers - rounding), (double)policy->max);
 }
 
-void scale_begin(const struct scale_policy *policy, struct scale_state *state)
+static void begin(const struct scale_policy *policy, struct scale_state *state, int64_t now_us)
 {
-    memset(state, 0, sizeof *state);
+    state->is_known = true;
     state->current = state->before = within(policy->initial, policy->min, policy->max);
+    remember(policy, state, now_us, state->current);        /* what runs at the beginning was wanted by somebody */
+}
+
+int64_t scale_current(const struct scale_policy *policy, const struct scale_state *state)
+{
+    return state->is_known ? state->current : within(policy->initial, policy->min, policy->max);
 }
 
 bool scale_step(const struct scale_policy *policy, struct scale_state *state, int64_t now_us, double metric, int64_t floor,
@@ -245,12 +251,11 @@ bool scale_step(const struct scale_policy *policy, struct scale_state *state, in
 {
     if (!isfinite(metric) || metric < 0 || (state->is_known && now_us <= state->seen_us))
         return false;
+    if (!state->is_known)
+        begin(policy, state, now_us);
     int64_t least = within(floor, policy->min, policy->max);
     double demand = expected_demand(policy, state, now_us, demand_of(policy, state, now_us, metric));
     int64_t wanted = within(wanted_for(policy, state, demand), least, policy->max), size;
-    if (!state->is_known)
-        remember(policy, state, now_us, state->current);        /* what runs at the beginning was wanted by somebody */
-    state->is_known = true;
     state->seen_us = now_us;
     remember(policy, state, now_us, wanted);
     size = stabilised(policy, state, now_us, wanted);

@@ -30,7 +30,7 @@ bool scale_policy_read(const json_t *given, struct scale_policy *ret, struct su_
 /* A line through the demand of the last while, times counted from the newest. */
 struct scale_rise { double weight, weight2, t, tt, y, yy, ty; };
 struct scale_recent { int64_t at_us, highest, lowest; };    /* recommendations of one stretch of time */
-/* Plain memory; scale_begin. */
+/* Plain memory, all zero: nothing was seen yet, and policy.initial is taken to run. */
 struct scale_state {
     int64_t current, before;                /* wanted now; before the newest change */
     int64_t changed_us, seen_us;
@@ -42,7 +42,8 @@ struct scale_state {
     bool is_known;
     uint8_t reserved[5];
 };
-void scale_begin(const struct scale_policy *policy, struct scale_state *state);
+/* What is wanted now, also before the first step. */
+int64_t scale_current(const struct scale_policy *policy, const struct scale_state *state);
 /* metric NaN: missing, nothing changes.  floor: the least size now (of a learned baseline), or 0.  A time that is not later than
  * the one before changes nothing.  True: *ret_desired is a new size.  min, max and floor hold at once, whatever settles. */
 bool scale_step(const struct scale_policy *policy, struct scale_state *state, int64_t now_us, double metric, int64_t floor,

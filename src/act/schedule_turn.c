@@ -157,13 +157,15 @@ static json_t *event_of(const struct entry *entry, struct block *block, uint32_t
 /* Of a run that has ended more is known than the event says. */
 static void add_run(const struct entry *entry, json_t *event)
 {
-    static const char *const members[] = {"notebook", "recipe", "object", "label", "parameters", "result", "error", "user"};
+    static const char *const named[] = {"notebook", "recipe"}, *const members[] = {"object", "label", "parameters", "result", "error", "user"};
     struct su_err err;
     SU_AUTO_JSON json_t *run = NULL;
     struct runs *runs = entry->schedule->triggers->runs;
     const char *id = su_json_string(event, "run", NULL);
     if (entry->definition.kind != TRIGGER_RUN || runs == NULL || id == NULL || !run_get(runs, entry->row.tenant, id, &run, NULL, &err))
         return;
+    for (size_t i = 0; i < SU_COUNT(named); i++)
+        json_object_set_new(event, named[i], su_json_text_or_null(su_json_string(json_object_get(run, named[i]), "name", NULL)));
     for (size_t i = 0; i < SU_COUNT(members); i++)
         if (json_object_get(run, members[i]))
             json_object_set(event, members[i], json_object_get(run, members[i]));

@@ -210,13 +210,14 @@ static bool compare(const struct testing *testing, struct sql *db, json_t **ret,
 
 /* --- the test ----------------------------------------------------------------------------------- */
 
-static bool make_engine(struct testing *testing, struct sql *db, int64_t start_us, struct su_err *err)
+/* With the model that was in use at start_us; *ret_next is the first change after it. */
+static bool make_engine(struct testing *testing, struct sql *db, int64_t start_us, size_t *ret_next, struct su_err *err)
 {
     struct scale_policy policies[WATCH_ACTIONS_MAX];
     struct detector *detector;
     int64_t version;
     const struct watch_engine_ops ops = {.emit = take_decision, .observe = testing->what->with_scores ? take_score : NULL, .arg = testing};
-    watch_models_at(testing->models, testing->model_count, start_us, &version);
+    *ret_next = watch_models_at(testing->models, testing->model_count, start_us, &version);
     if (!watch_policies(db, testing->what->tenant, &testing->definition, policies, err)
         || !watch_detector(testing->watches, testing->what->tenant, &testing->definition, version, &detector, err))
         return false;
@@ -226,26 +227,30 @@ static bool make_engine(struct testing *testing, struct sql *db, int64_t start_u
     return true;
 }
 
-static bool begin(struct testing *testing, struct sql *db, struct su_err *err)
+static bool begin(struct testing *testing, struct sql *db, size_t *ret_next, struct su_err *err)
 {
-    bool is_found = false;
-    if (!make_engine(testing, db, testing->from_us, err)
-        || (!testing->is_changed && !watch_checkpoint_load(testing->watches, db, testing->row.number, testing->from_us, testing->engine, &is_found, err)))
+    int64_t next_us = INT64_MIN;
+    char sha256[SU_SHA256_HEX];
+    bool fits = false;
+    if (!testing->is_changed && !watch_checkpoint_find(db, testing->row.number, testing->from_us, &next_us, sha256, err))
         return false;
-    return is_found || make_engine(testing, db, testing->base_us, err);
+    if (next_us != INT64_MIN
+        && (!make_engine(testing, db, next_us - 1, ret_next, err) || !watch_checkpoint_load(testing->watches, sha256, testing->engine, &fits, err)))
+        return false;
+    return fits || make_engine(testing, db, testing->base_us, ret_next, err);
 }
 
 static bool run(struct testing *testing, struct sql *db, json_t **ret, struct su_err *err)
 {
     const struct window_spec spec = watch_windows(&testing->definition, testing->stream);
     SU_AUTO_JSON json_t *compared = json_null();
-    if (!begin(testing, db, err))
+    size_t model_next;
+    if (!begin(testing, db, &model_next, err))
         return false;
-    int64_t begin_us = watch_engine_next(testing->engine), version;
     struct watch_pass pass = {.watches = testing->watches, .tenant = testing->what->tenant, .stream = testing->stream,
                               .definition = &testing->definition, .engine = testing->engine, .base_us = testing->base_us,
-                              .models = testing->models, .model_count = testing->model_count};
-    pass.model_next = watch_models_at(testing->models, testing->model_count, begin_us == INT64_MIN ? testing->base_us : begin_us, &version);
+                              .models = testing->models, .model_count = testing->model_count, .model_next = model_next,
+                              .count_from_us = testing->from_us};
     if (testing->to_us != INT64_MIN && !watch_pass_to(&pass, db, testing->to_us - slide_of(&spec), err))
         return false;
     if (!testing->is_changed && !compare(testing, db, &compared, err))

@@ -15,25 +15,30 @@ enum { PACK_LEVEL = 1, KEPT = 30 };
 static const int64_t KEPT_BYTES = 64 << 20, DAY_US = INT64_C(86400) * 1000000;
 static const size_t BYTES_MAX = (size_t)2 << 30;
 
-bool watch_checkpoint_load(struct watches *watches, struct sql *db, int64_t number, int64_t start_us, struct watch_engine *engine,
-                           bool *ret_found, struct su_err *err)
+bool watch_checkpoint_find(struct sql *db, int64_t number, int64_t start_us, int64_t *ret_next_us, char ret_sha256[static SU_SHA256_HEX],
+                           struct su_err *err)
+{
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err, "SELECT next_us, sha256 FROM watch_checkpoints WHERE watch = ?1 AND next_us <= ?2 ORDER BY next_us DESC LIMIT 1", sql_int(number),
+        sql_int(start_us));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    *ret_next_us = INT64_MIN;
+    if (next == SQL_ROW) {
+        *ret_next_us = sql_col_int(row, 0);
+        snprintf(ret_sha256, SU_SHA256_HEX, "%s", sql_col_text(row, 1));
+    }
+    return next != SQL_ERROR;
+}
+
+bool watch_checkpoint_load(struct watches *watches, const char *sha256, struct watch_engine *engine, bool *ret_fits, struct su_err *err)
 {
     SU_AUTO_BUF struct su_buf packed = SU_BUF(BYTES_MAX), bytes = SU_BUF(BYTES_MAX);
     struct su_err why;
-    *ret_found = false;
-    {
-        SQL_AUTO_END struct sql_row *row = sql_query(
-            db, err, "SELECT sha256 FROM watch_checkpoints WHERE watch = ?1 AND next_us <= ?2 ORDER BY next_us DESC LIMIT 1", sql_int(number),
-            sql_int(start_us));
-        enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
-        if (next != SQL_ROW)
-            return next == SQL_DONE;
-        if (!blob_read(store_blobs(watches->store), sql_col_text(row, 0), BYTES_MAX, &packed, err))
-            return false;
-    }
-    *ret_found = su_unpack(su_buf_str(&packed), BYTES_MAX, &bytes, &why) && watch_engine_load(engine, su_buf_str(&bytes), &why);
-    if (!*ret_found)
-        su_log_error("watch.checkpoint_unfit", &why, su_kv_int("watch", number));
+    if (!blob_read(store_blobs(watches->store), sha256, BYTES_MAX, &packed, err))
+        return false;
+    *ret_fits = su_unpack(su_buf_str(&packed), BYTES_MAX, &bytes, &why) && watch_engine_load(engine, su_buf_str(&bytes), &why);
+    if (!*ret_fits)
+        su_log_error("watch.checkpoint_unfit", &why, su_kv_text("sha256", sha256));
     return true;
 }
 

@@ -324,8 +324,8 @@ static bool read_detector(const json_t *given, struct watch_definition *d, struc
 
 static json_t *default_levels(void)
 {
-    return json_pack("{s:s, s:{s:f, s:f}, s:{s:f, s:f}}", "on", "score", "warning", "enter", 0.99, "leave", 0.9, "critical", "enter", 0.999,
-                     "leave", 0.99);
+    return json_pack("{s:s, s:{s:f, s:f}, s:{s:f, s:f}}", "on", "score", "warning", "enter", 0.999, "leave", 0.99, "critical", "enter",
+                     0.9999, "leave", 0.999);
 }
 
 static json_t *with_defaults(const json_t *given)

@@ -237,7 +237,7 @@ static bool scale(struct watch_engine *engine, size_t slot, double metric, int64
     for (size_t i = 0; i < d->action_count; i++) {
         const struct watch_action *action = &d->actions[i];
         struct scale_state *state = watch_keys_scale(engine->keys, slot, i);
-        int64_t before = state->current, size;
+        int64_t before = scale_current(&engine->policies[i], state), size;
         if ((action->events & 1u << WATCH_EVENT_WINDOW) == 0
             || !scale_step(&engine->policies[i], state, start_us + d->window.every_us, metric, floor_of(action, &engine->policies[i], last->expected), &size))
             continue;
@@ -254,6 +254,12 @@ static bool scale(struct watch_engine *engine, size_t slot, double metric, int64
             return false;
     }
     return true;
+}
+
+/* What a model says is normal stays so: beside one a detector learns only until it can judge. */
+static bool may_learn(const struct watch_engine *engine, const struct watch_slot *slot)
+{
+    return engine->definition->model == NULL || !slot->last.is_warm;
 }
 
 /* Before the watch's beginning: it learns, and nothing is judged. */
@@ -276,7 +282,7 @@ static void judge(struct watch_engine *engine, size_t index, int64_t start_us, s
     struct watch_input input = {.start_us = start_us, .end_us = point->time_us, .messages = point->messages};
     const struct watch_use use = watch_use(&d->rules, &slot->machine, &input);
     if (use.is_used) {
-        point->may_learn = use.may_learn;
+        point->may_learn = use.may_learn && may_learn(engine, slot);
         detector_update(engine->detector, watch_keys_state(engine->keys, index), point, &slot->last);
         if (slot->last.is_warm && point->messages > 0) {
             engine->score_sum += slot->last.score;
@@ -300,7 +306,7 @@ static bool take_point(struct watch_engine *engine, size_t index, int64_t start_
 {
     struct watch_slot *slot = watch_keys_at(engine->keys, index);
     struct detector_point point = {.time_us = start_us + engine->definition->window.every_us, .values = values, .messages = messages,
-                                   .may_learn = true};
+                                   .may_learn = may_learn(engine, slot)};
     bool is_judged = start_us >= engine->from_us, is_used = true;
     slot->window = engine->window;
     if (is_judged)

@@ -67,10 +67,26 @@ static bool is_settling(const struct watch_key *key, const struct watch_input *i
     return key->settle_until_us != 0 && input->start_us < key->settle_until_us;
 }
 
+/* Windows of that length from a time to the end of this one. */
+static int64_t windows_since(const struct watch_input *input, int64_t since_us)
+{
+    int64_t length = input->end_us - input->start_us, span;
+    return length > 0 && !__builtin_sub_overflow(input->end_us, since_us, &span) ? span / length : 0;
+}
+
+/* Nothing is learned from the first windows of an episode, which may be a fault.  What goes on for longer is learned
+ * after all, or the world that moved on meanwhile would stay strange, and the episode open, for ever.  While a key is young
+ * its detector can't tell an episode from what it has not seen yet. */
+static bool is_kept_from_learning(const struct watch_rules *rules, const struct watch_key *key, const struct watch_input *input)
+{
+    return watch_is_open(key) && !rules->learns_in_episode && windows_since(input, key->opened_us) < WATCH_KEPT_WINDOWS
+        && key->has_messages && windows_since(input, key->first_us) >= WATCH_YOUNG_WINDOWS;
+}
+
 struct watch_use watch_use(const struct watch_rules *rules, const struct watch_key *key, const struct watch_input *input)
 {
     bool is_used = !is_old(key, input) && !is_settling(key, input);
-    return (struct watch_use){is_used, is_used && (rules->learns_in_episode || !watch_is_open(key))};
+    return (struct watch_use){is_used, is_used && !is_kept_from_learning(rules, key, input)};
 }
 
 static void note_window(struct watch_key *key, const struct watch_input *input)

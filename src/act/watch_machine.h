@@ -31,8 +31,9 @@ struct watch_rules {
     int64_t cooldown_us;            /* after an episode no new one opens for so long */
     int64_t resolve_us;             /* an episode ends by itself after so long; 0: never */
     double flap_enter, flap_leave;  /* weighted share of changes among the last 21 states; enter 0: no flap detection */
-    bool learns_in_episode;
+    bool learns_in_episode;         /* else an episode's first WATCH_KEPT_WINDOWS windows are not learned from, but of a young key */
 };
+enum { WATCH_KEPT_WINDOWS = 50, WATCH_YOUNG_WINDOWS = 500 };
 
 enum { WATCH_FLAP_STATES = 21 };
 /* Plain memory, all zero: a key that was never seen. */

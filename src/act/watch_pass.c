@@ -83,10 +83,10 @@ bool watch_policies(struct sql *db, const char *tenant, const struct watch_defin
 
 /* --- windows ---------------------------------------------------------------------------- */
 
-/* Windows without messages up to start_us, changing models on the way where they changed. */
-static bool skip_to(struct watch_pass *pass, int64_t start_us, struct su_err *err)
+/* Windows without messages before start_us, changing models on the way where they changed, up to change_us. */
+static bool skip_to(struct watch_pass *pass, int64_t start_us, int64_t change_us, struct su_err *err)
 {
-    while (pass->model_next < pass->model_count && pass->models[pass->model_next].from_us <= start_us) {
+    while (pass->model_next < pass->model_count && pass->models[pass->model_next].from_us <= change_us) {
         const struct watch_model *change = &pass->models[pass->model_next];
         struct detector *detector;
         if (!watch_engine_skip_to(pass->engine, change->from_us, err)
@@ -101,32 +101,38 @@ static bool skip_to(struct watch_pass *pass, int64_t start_us, struct su_err *er
 static bool take_pane(void *arg, const struct pane *pane, struct su_err *err)
 {
     struct watch_pass *pass = arg;
-    for (size_t row = 0; row < pane->rows; row++)
+    bool is_counted = pane->start_us >= pass->count_from_us;
+    for (size_t row = 0; row < pane->rows && is_counted; row++)
         pass->messages += (uint64_t)rollup_value(pane->rollup, pane->groups, row, pass->definition->dimensions).integer;
-    pass->window_count++;
-    return skip_to(pass, pane->start_us, err) && watch_engine_pane(pass->engine, pane, err);
+    pass->window_count += is_counted;
+    return skip_to(pass, pane->start_us, pane->start_us, err) && watch_engine_pane(pass->engine, pane, err);
 }
 
-static bool first_start(const struct watch_pass *pass, const struct window_spec *spec, int64_t *ret)
+bool watch_pass_begin(const struct watch_pass *pass, struct sql *db, int64_t *ret_start, struct su_err *err)
 {
-    *ret = watch_engine_next(pass->engine);
-    if (*ret == INT64_MIN && pass->base_us != INT64_MIN)
-        *ret = panes_start(spec, pass->base_us);
-    return *ret != INT64_MIN;
+    const struct window_spec spec = watch_windows(pass->definition, pass->stream);
+    struct window first;
+    bool is_found;
+    if (!window_next(streams_logs(pass->watches->streams), db, pass->stream->log, &spec, pass->base_us, 0, &first, &is_found, err))
+        return false;
+    *ret_start = is_found ? first.start_us : INT64_MIN;
+    return true;
 }
 
 bool watch_pass_to(struct watch_pass *pass, struct sql *db, int64_t last_us, struct su_err *err)
 {
     const struct window_spec spec = watch_windows(pass->definition, pass->stream);
     const struct rollup_limits limits = {.groups_max = GROUPS_MAX};
-    struct panes_range range = {.start_to_us = last_us + 1};
-    if (first_start(pass, &spec, &range.start_from_us) && range.start_from_us > last_us)
+    struct panes_range range = {.start_from_us = watch_engine_next(pass->engine), .start_to_us = last_us + 1};
+    if (range.start_from_us == INT64_MIN && !watch_pass_begin(pass, db, &range.start_from_us, err))
+        return false;
+    if (range.start_from_us == INT64_MIN || range.start_from_us > last_us)
         return true;
     if (!panes_read(streams_logs(pass->watches->streams), db, pass->stream->log, &spec, &pass->definition->rollup, &limits, &range, take_pane,
                     pass, NULL, err))
         return false;
     int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us;
-    return watch_engine_next(pass->engine) == INT64_MIN || skip_to(pass, last_us + slide, err);
+    return watch_engine_next(pass->engine) == INT64_MIN || skip_to(pass, last_us + slide, last_us, err);
 }
 
 void watch_decision_id(int64_t number, const struct watch_emitted *emitted, char ret[static SU_ID_SIZE])

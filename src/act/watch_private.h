@@ -1,8 +1,9 @@
-/* What the files of watches share: watch.c (definitions), watch_run.c (threads, positions), watch_pass.c (windows of a
- * range into an engine), watch_checkpoint.c, watch_backtest.c.  Layer act. */
+/* What the files of watches share: watch.c (rows), watch_run.c (threads), watch_worker.c, watch_turn.c,
+ * watch_pass.c (windows of a range into an engine), watch_checkpoint.c, watch_backtest.c.  Layer act. */
 #pragma once
 #include <stdatomic.h>
 #include "base/bus.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "base/thread.h"
 #include "watch.h"
@@ -31,7 +32,7 @@ bool watch_row_load_number(struct sql *db, int64_t number, struct watch_row *ret
 /* A version of the model, used from that window on. */
 struct watch_model { int64_t from_us, version; };
 
-struct pending;                     /* watch_run.c: decisions of a turn */
+struct pending;                     /* watch_decisions.c: decisions of a turn */
 struct watch_worker {
     struct watches *watches;
     _Atomic int references;
@@ -53,7 +54,7 @@ struct watch_worker {
     bool has_drifted;               /* told of its model's present version */
     uint64_t differing;             /* decisions of a replay that had not been made */
     struct watch_model *model_changes;
-    size_t model_count;
+    size_t model_count, model_next;     /* model_next: the first that the engine does not use yet */
     const char *state;
     char *message;
     struct pending *pending;
@@ -61,6 +62,26 @@ struct watch_worker {
 void watch_worker_unref(struct watch_worker *worker);
 static inline void watch_worker_unref_pointer(struct watch_worker **worker) { watch_worker_unref(*worker); }
 #define WATCH_AUTO_WORKER SU_CLEANUP(watch_worker_unref_pointer)
+
+/* --- a worker (watch_worker.c), only for the thread that owns it ---------------------------- */
+
+enum { WATCH_COMMIT_MS = 5000 };    /* a position without decisions is written so often */
+struct watch_worker *watch_worker_new(struct watches *watches, const struct watch_row *row);
+struct watch_worker *watch_worker_ref(struct watch_worker *worker);     /* NULL gives NULL */
+/* No more wake-ups; the last reference frees it. */
+void watch_worker_end(struct watch_worker *worker);
+void watch_listen_to(struct watch_worker *worker, const char *topic);
+void watch_say(struct watch_worker *worker, const char *state, const char *message);
+/* The row's definition from now on.  If it learns the same, the watch goes on where it is, from a checkpoint of this moment. */
+void watch_take_definition(struct watch_worker *worker, const struct watch_row *row);
+
+/* --- its turn (watch_turn.c) ----------------------------------------------------------------- */
+
+/* What has closed by now, up to a batch; faults are said in its state. */
+void watch_run_turn(struct watch_worker *worker);
+/* Position and checkpoint, now. */
+void watch_save(struct watch_worker *worker);
+void watch_drop_engine(struct watch_worker *worker);
 
 struct watches {
     struct streams *streams;
@@ -92,9 +113,12 @@ struct watch_pass {
     int64_t base_us;
     const struct watch_model *models;   /* by from_us */
     size_t model_count, model_next;     /* the first that is not in use yet */
+    int64_t count_from_us;          /* windows that start earlier are not counted */
     int64_t window_count;
     uint64_t messages;
 };
+/* Where an engine that was just made begins: the first closed window with a message from base_us on; INT64_MIN: none yet. */
+bool watch_pass_begin(const struct watch_pass *pass, struct sql *db, int64_t *ret_start, struct su_err *err);
 /* All windows up to the one that starts at last_us, which must be closed. */
 bool watch_pass_to(struct watch_pass *pass, struct sql *db, int64_t last_us, struct su_err *err);
 /* The windows' specification with the stream's delay. */
@@ -110,7 +134,7 @@ bool watch_policies(struct sql *db, const char *tenant, const struct watch_defin
                     struct su_err *err);
 /* Which version was used from where on (caller frees). */
 bool watch_models_load(struct sql *db, int64_t number, struct watch_model **ret, size_t *ret_count, struct su_err *err);
-/* Index of the first change after start_us, and the version in use there (0: none). */
+/* Index of the first change after start_us, and the version in use before it (0: none); the first is in use from the beginning. */
 size_t watch_models_at(const struct watch_model *models, size_t count, int64_t start_us, int64_t *ret_version);
 
 /* The id of a decision of that watch. */
@@ -118,9 +142,11 @@ void watch_decision_id(int64_t number, const struct watch_emitted *emitted, char
 
 /* --- checkpoints (watch_checkpoint.c) ---------------------------------------------------- */
 
-/* The newest one before or at start_us, into an engine that was just made; *ret_found false: there is none (or none that fits). */
-bool watch_checkpoint_load(struct watches *watches, struct sql *db, int64_t number, int64_t start_us, struct watch_engine *engine,
-                           bool *ret_found, struct su_err *err);
+/* The newest one whose next window starts at or before start_us; *ret_next_us INT64_MIN: there is none. */
+bool watch_checkpoint_find(struct sql *db, int64_t number, int64_t start_us, int64_t *ret_next_us, char ret_sha256[static SU_SHA256_HEX],
+                           struct su_err *err);
+/* It, into an engine that was just made; *ret_fits false: it is not of this engine, which is to be dropped. */
+bool watch_checkpoint_load(struct watches *watches, const char *sha256, struct watch_engine *engine, bool *ret_fits, struct su_err *err);
 struct watch_checkpoint { int64_t number, generation; const char *tenant; const struct stream *stream; const struct watch_engine *engine; };
 /* Does nothing when the definition has changed since. */
 bool watch_checkpoint_save(struct watches *watches, const struct watch_checkpoint *checkpoint, struct su_err *err);

@@ -1,5 +1,6 @@
 /* Consumers, the table and who holds them: see consumer.h.  Layer aggregate; jobs on the writer thread. */
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -133,8 +134,10 @@ json_t *consumer_manifest(const struct stream *stream, const char *name, const s
                      (json_int_t)offer->definition_version, "schema_version", (json_int_t)offer->schema_version);
 }
 
+struct lag { uint64_t messages; double seconds; };     /* seconds: NAN when there is no telling */
+
 /* Messages not yet in a committed window, and how far event time has run ahead. */
-static bool lag_json(struct sql *db, const struct stream *stream, const struct consumer_row *row, json_t **ret, struct su_err *err)
+static bool lag_of(struct sql *db, const struct stream *stream, const struct consumer_row *row, struct lag *ret, struct su_err *err)
 {
     const struct consumer_position *position = &row->position;
     struct log_extent extent;
@@ -142,10 +145,18 @@ static bool lag_json(struct sql *db, const struct stream *stream, const struct c
         return false;
     uint64_t seen = position->closing > extent.first ? position->closing : extent.first;
     int64_t since = position->next_us != INT64_MIN ? position->next_us : position->closing <= extent.first ? extent.low_us : INT64_MIN;
-    json_t *seconds = json_null();
+    *ret = (struct lag){extent.next > seen ? extent.next - seen : 0, NAN};
     if (since != INT64_MIN && extent.high_us != INT64_MIN)
-        seconds = json_real(extent.high_us > since ? (double)(extent.high_us - since) / 1e6 : 0.0);
-    *ret = json_pack("{s:I, s:o}", "messages", (json_int_t)(extent.next > seen ? extent.next - seen : 0), "seconds", seconds);
+        ret->seconds = extent.high_us > since ? (double)(extent.high_us - since) / 1e6 : 0.0;
+    return true;
+}
+
+static bool lag_json(struct sql *db, const struct stream *stream, const struct consumer_row *row, json_t **ret, struct su_err *err)
+{
+    struct lag lag;
+    if (!lag_of(db, stream, row, &lag, err))
+        return false;
+    *ret = json_pack("{s:I, s:o}", "messages", (json_int_t)lag.messages, "seconds", isnan(lag.seconds) ? json_null() : json_real(lag.seconds));
     return true;
 }
 
@@ -164,6 +175,35 @@ static bool row_json(struct sql *db, const struct stream *stream, const struct c
                      (json_int_t)row->iterations, "created_at", time_ms_json(row->created_ms), "claimed_at",
                      time_ms_json(row->claimed_ms), "claimed_by", su_json_text_or_null(row->claimed_by));
     return true;
+}
+
+static bool tell_lag(struct consumers *consumers, struct sql *db, int64_t stream_id, const struct consumer_row *row,
+                     void (*each)(void *arg, const char *tenant, double seconds), void *arg, struct su_err *err)
+{
+    STREAM_AUTO struct stream *stream = NULL;
+    struct lag lag;
+    if (!stream_by_id(consumers->streams, stream_id, &stream, err))
+        return err->code == SU_NOT_FOUND;
+    if (!lag_of(db, stream, row, &lag, err))
+        return false;
+    double beyond = lag.seconds - (double)(row->spec.every_us + row->spec.delay_us) / 1e6;
+    each(arg, stream->tenant, beyond > 0 ? beyond : 0);
+    return true;
+}
+
+bool consumer_lags(struct consumers *consumers, void (*each)(void *arg, const char *tenant, double seconds), void *arg, struct su_err *err)
+{
+    STORE_READ(consumers->store, db);
+    SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT " ROW_COLUMNS ", stream FROM consumers WHERE active_ms > ?1",
+                                                 sql_int(su_now_ms() - KEEP_MS));
+    enum sql_next next = SQL_ERROR;
+    while (row && (next = sql_step(row, err)) == SQL_ROW) {
+        CONSUMER_AUTO_ROW struct consumer_row consumer = {0};
+        read_row(row, &consumer);
+        if (!tell_lag(consumers, db, sql_col_int(row, 25), &consumer, each, arg, err))
+            return false;
+    }
+    return next == SQL_DONE;
 }
 
 bool consumer_get(struct consumers *consumers, struct stream *stream, const char *name, json_t **ret, struct su_err *err)

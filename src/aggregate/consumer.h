@@ -38,6 +38,10 @@ bool consumer_get(struct consumers *consumers, struct stream *stream, const char
 bool consumer_list(struct consumers *consumers, struct stream *stream, json_t **ret_items, struct su_err *err);
 bool consumer_delete(struct consumers *consumers, struct stream *stream, const char *name, struct su_err *err);
 
+/* How far each consumer that was heard of within the last day is behind, in seconds of event time beyond the window that is open
+ * anyway.  For who watches over them all. */
+bool consumer_lags(struct consumers *consumers, void (*each)(void *arg, const char *tenant, double seconds), void *arg, struct su_err *err);
+
 /* From now on only *ret_epoch may go on.  who: a user, or "run <id>".  Wakes the stream's topic, so that a fenced one that
  * waits learns it. */
 bool consumer_claim(struct consumers *consumers, struct stream *stream, const char *name, const char *who, int64_t *ret_epoch, struct su_err *err);

@@ -278,6 +278,23 @@ bool stream_put(struct streams *streams, const char *tenant, const char *name, c
     return true;
 }
 
+bool stream_by_id(struct streams *streams, int64_t id, struct stream **ret, struct su_err *err)
+{
+    SU_AUTO_FREE char *tenant = NULL, *name = NULL;
+    {
+        STORE_READ(streams->store, db);
+        SQL_AUTO_END struct sql_row *row = sql_query(db, err, "SELECT tenant, name FROM streams WHERE id = ?1", sql_int(id));
+        enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+        if (next == SQL_DONE)
+            return su_fail(err, SU_NOT_FOUND, "the stream is gone");
+        if (next == SQL_ERROR)
+            return false;
+        tenant = su_strdup(sql_col_text(row, 0));
+        name = su_strdup(sql_col_text(row, 1));
+    }
+    return stream_get(streams, tenant, name, ret, err);
+}
+
 bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
                  const char *user, struct stream **ret, struct su_err *err)
 {

@@ -75,6 +75,9 @@ bool stream_get(struct streams *streams, const char *tenant, const char *name, s
 bool stream_put(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
                 const char *if_match,
                 const char *if_none_match, const char *user, struct stream **ret, bool *ret_is_new, struct su_err *err);
+/* One of Suricate's own, whose name begins with "_"; fails with the slug "precondition-failed" when it is there already. */
+bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
+                const char *user, struct stream **ret, struct su_err *err);
 /* SU_CONFLICT when it has consumers with a claim of the last minute or derived streams stand on it, unless force. */
 bool stream_delete(struct streams *streams, const char *tenant, const char *name, const char *if_match,
                 bool force, const char *user, struct su_err *err);
@@ -87,12 +90,16 @@ enum { STREAM_TOTAL_SECONDS = 60 };
 struct stream_totals {
     int64_t streams, messages;
     uint64_t per_s[STREAM_TOTAL_SECONDS];   /* messages appended in each of the last whole seconds, newest last */
+    uint64_t dead_letters;          /* since the server's start */
     json_t *failing;                /* [{"name","state","detail"}], at most 20 (new reference) */
 };
 bool stream_totals(struct streams *streams, const char *tenant, struct stream_totals *ret, struct su_err *err);
 /* Every stream of a source kind, of all tenants (each a reference): for those who run sources. */
 bool stream_each(struct streams *streams, enum stream_source source, bool (*each)(void *arg,
                 struct stream *stream), void *arg, struct su_err *err);
+bool stream_by_id(struct streams *streams, int64_t id, struct stream **ret, struct su_err *err);
+/* Each tenant that has streams of its own (names without "_" in front), by name. */
+bool stream_tenants(struct streams *streams, void (*each)(void *arg, const char *tenant), void *arg, struct su_err *err);
 /* {"name","definition","version","created_at","created_by","state","offsets":{"first","next"},"time":{"low","high"},…,
  *  "schema":{"version","fields":[{"name","kind","since"}]},"source":{…status…},"rates":{…}} (new reference). */
 bool stream_json(struct streams *streams, struct stream *stream, json_t **ret, struct su_err *err);

@@ -67,8 +67,6 @@ bool stream_name_check(const char *name, bool is_ours, struct su_err *err);
 /* stream.c */
 struct live *stream_live(struct streams *streams, const struct stream *stream);     /* locked */
 int64_t stream_now_us(struct streams *streams);
-bool stream_make(struct streams *streams, const char *tenant, const char *name, const json_t *definition,
-                const char *user, struct stream **ret, struct su_err *err);
 /* Tell followers; any thread, no lock. */
 void stream_tell(struct streams *streams, const struct stream *stream);
 

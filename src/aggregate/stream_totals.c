@@ -44,7 +44,7 @@ static void read_rates(struct streams *streams, const char *tenant, struct strea
             }
 }
 
-struct failing { struct su_str topics; json_t *items; };   /* topics: what those of the tenant's streams begin with */
+struct failing { struct su_str topics; json_t *items; uint64_t dead_letters; };   /* topics: what those of the tenant's streams begin with */
 
 /* While it tries again a source says why. */
 static bool is_fine(const char *state, const char *message)
@@ -60,6 +60,8 @@ static void look_at(const void *node, VISIT visit, void *arg)
 {
     const struct live *live = *(struct live *const *)node;
     struct failing *failing = arg;
+    if ((visit == postorder || visit == leaf) && su_str_starts(su_str_of(live->topic), failing->topics))
+        failing->dead_letters += live->dead;
     const char *state = live->status ? su_json_string(live->status, "state", "ready") : "ready";
     const char *message = live->status ? su_json_string(live->status, "message", "") : "";
     if ((visit != postorder && visit != leaf) || is_fine(state, message) || !su_str_starts(su_str_of(live->topic), failing->topics)
@@ -85,10 +87,27 @@ bool stream_totals(struct streams *streams, const char *tenant, struct stream_to
     }
     totals.failing = json_array();
     SU_AUTO_FREE char *topics = su_format("stream/%s/", tenant);
-    struct failing failing = {su_str_of(topics), totals.failing};
+    struct failing failing = {su_str_of(topics), totals.failing, 0};
     SU_LOCKED(&streams->lock);
     read_rates(streams, tenant, &totals);
     twalk_r(streams->lives, look_at, &failing);
+    totals.dead_letters = failing.dead_letters;
     *ret = totals;
     return true;
+}
+
+bool stream_tenants(struct streams *streams, void (*each)(void *arg, const char *tenant), void *arg, struct su_err *err)
+{
+    STORE_READ(streams->store, db);
+    /* From name to name by the index, however many streams one has. */
+    SQL_AUTO_END struct sql_row *row = sql_query(
+        db, err,
+        "WITH RECURSIVE tenants (tenant) AS (SELECT min(tenant) FROM streams UNION ALL"
+        " SELECT (SELECT min(tenant) FROM streams WHERE tenant > tenants.tenant) FROM tenants WHERE tenant IS NOT NULL)"
+        " SELECT tenant FROM tenants WHERE tenant IS NOT NULL AND"
+        " EXISTS (SELECT 1 FROM streams s WHERE s.tenant = tenants.tenant AND (s.name < '_' OR s.name >= '`'))");
+    enum sql_next next = SQL_ERROR;
+    while (row && (next = sql_step(row, err)) == SQL_ROW)
+        each(arg, sql_col_text(row, 0));
+    return next == SQL_DONE;
 }

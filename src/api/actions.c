@@ -1,6 +1,7 @@
 /* /v1/actions and /v1/decisions: where decisions go, and which there were.  Layer api; handlers run on workers. */
 #include <stdlib.h>
 #include "act/action.h"
+#include "act/approval.h"
 #include "act/decision.h"
 #include "act/delivery.h"
 #include "handler.h"
@@ -54,6 +55,17 @@ struct test_body { json_t *decision; };
 static const struct su_field test_fields[] = {
     SU_FIELD(struct test_body, decision, SU_FIELD_OBJECT, .help = "Members of the sample that are to differ from the standard one"), SU_FIELD_END};
 
+/* A stopped switch holds for samples too. */
+static bool check_running(struct request *request, struct su_err *err)
+{
+    SU_AUTO_FREE char *reason = NULL;
+    bool is_stopped;
+    STORE_READ(request_services(request)->store, db);
+    if (!switch_is_stopped(db, request_tenant(request), &is_stopped, &reason, err))
+        return false;
+    return !is_stopped || su_fail(err, SU_CONFLICT, "all actions are stopped: %s", reason);
+}
+
 /* Sends a sample the first time; comes back when it is over. */
 static bool test(struct request *request, struct reply *reply, struct su_err *err)
 {
@@ -65,7 +77,8 @@ static bool test(struct request *request, struct reply *reply, struct su_err *er
     if (!request_bind(request, test_fields, &body, err))
         return false;
     if (request_kept(request) == NULL) {
-        if (!action_get(service(request), tenant, name, &action, err) || !delivery_test(delivery, tenant, name, body.decision, id, err))
+        if (!check_running(request, err) || !action_get(service(request), tenant, name, &action, err)
+            || !delivery_test(delivery, tenant, name, body.decision, id, err))
             return false;
         request_keep(request, id);
     }
@@ -116,7 +129,7 @@ static const struct query_field decisions_query[] = {
     {"action", QUERY_TEXT, "Only for this action"},   {"run", QUERY_TEXT, "Only by this run"},
     {"watch", QUERY_TEXT, "Only by this watch"},      {"key", QUERY_TEXT, "Only about this key of it"},
     {"trigger", QUERY_TEXT, "Only by this trigger"},  {"id", QUERY_TEXT, "Only those whose id begins so"},
-    {"state", QUERY_TEXT, "pending, sent, failed or noted"}, {NULL, QUERY_TEXT, NULL}};
+    {"state", QUERY_TEXT, "pending, held, stopped, sent, failed, expired or noted"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route actions_routes[] = {
     {"GET", "/v1/actions", SCOPE_STREAMS_READ, list_actions, .flags = ROUTE_LIST | ROUTE_RUN_TOKEN, .summary = "List actions",

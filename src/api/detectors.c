@@ -191,7 +191,7 @@ static void post_score(struct request *request, struct reply *reply)
 const struct route detectors_routes[] = {
     {.method = "GET", .path = "/v1/detectors", .scope = SCOPE_STREAMS_READ, .handle = get_detectors, .flags = ROUTE_RUN_TOKEN | ROUTE_LIST,
      .summary = "The kinds of detectors there are, with their parameters",
-     .response = "items: kind, version, summary, source, cost, is_multivariate, parameters"},
+     .response = "items: name, version, summary, source, cost, is_multivariate, parameters"},
     {.method = "POST", .path = "/v1/detectors/{kind}/score", .scope = SCOPE_STREAMS_READ, .handle = post_score, .body = BODY_JSON,
      .flags = ROUTE_RUN_TOKEN | ROUTE_NO_IDEMPOTENCY, .body_max = BODY_BYTES_MAX, .request = score_fields,
      .summary = "Score rows with a detector, as a watch would",

@@ -59,6 +59,7 @@ const struct limit_row limits_table[] = {
     ROW(series_bytes, 128 * MIB, 1 * MIB, 64 * GIB, "bytes", "buckets of all charts that are read or followed; further ones get 429"),
     ROW(window_groups, 100000, 1, 10000000, "", "groups of a roll-up"),
     ROW(window_cache_bytes, 32 * MIB, 0, 16 * GIB, "bytes", "answers of closed windows that are kept in memory"),
+    ROW(self_s, 10, 0, 86400, "s", "between two looks at itself, which go into the stream `_self`; 0: none"),
     {.name = NULL},
 };
 

@@ -24,6 +24,7 @@ struct limits {
     uint64_t amqp_connections;
     uint64_t query_s, query_rows, query_bytes, query_memory_bytes, window_groups, window_cache_bytes;
     uint64_t series_bytes, replays;
+    uint64_t self_s;
     uint64_t live_notebooks, live_kernels, live_idle_s;
     uint64_t frame_bytes, frame_connections;
     uint64_t sockets, socket_stall_s;

@@ -56,14 +56,32 @@ static void list_versions(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+/* What the run that made it had read until it ended, by its lineage; null for one that is gone, or that nobody ran. */
+static json_t *lineage_of(struct request *request, const json_t *version)
+{
+    static const char *const members[] = {"notebook", "recipe", "parameters", "reads", "streams", "followed"};
+    struct su_err none;
+    const char *run = su_json_string(version, "run", NULL);
+    struct runs *runs = request_services(request)->runs;
+    SU_AUTO_JSON json_t *whole = NULL;
+    if (run == NULL || runs == NULL || !run_lineage(runs, request_tenant(request), run, &whole, &none))
+        return json_null();
+    json_t *lineage = json_object();
+    for (size_t i = 0; i < SU_COUNT(members); i++)
+        json_object_set(lineage, members[i], json_object_get(whole, members[i]));
+    return lineage;
+}
+
 static void get_version(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *version;
-    if (model_version(service(request), request_tenant(request), name_of(request), request_param(request, "version"), &version, &err))
-        reply_json(reply, 200, version);
-    else
+    if (!model_version(service(request), request_tenant(request), name_of(request), request_param(request, "version"), &version, &err)) {
         reply_error(reply, &err);
+        return;
+    }
+    json_object_set_new(version, "lineage", lineage_of(request, version));
+    reply_json(reply, 200, version);
 }
 
 static void compare(struct request *request, struct reply *reply)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "act/action.h"
 #include "act/decision.h"
+#include "act/trigger.h"
 #include "aggregate/object.h"
 #include "aggregate/stream.h"
 #include "handler.h"
@@ -103,6 +104,7 @@ static bool add_compute(const struct services *services, const char *tenant, jso
 static bool add_act(const struct services *services, const char *tenant, json_t *overview, json_t *failures, struct su_err *err)
 {
     struct decision_totals totals;
+    struct trigger_totals triggers;
     json_t *actions;
     if (!action_list(services->actions, tenant, &actions, err))
         return false;
@@ -112,9 +114,12 @@ static bool add_act(const struct services *services, const char *tenant, json_t 
         return false;
     add_failures(failures, totals.failures, "delivery", "/processing/", "run");
     json_decref(totals.failures);
+    if (!trigger_totals(services->triggers, tenant, &triggers, err))
+        return false;
     json_object_set_new(overview, "act",
-                        json_pack("{s:I, s:I, s:I, s:I, s:o}", "actions", (json_int_t)count, "decisions_24h", (json_int_t)totals.decisions_24h,
-                                  "waiting", (json_int_t)totals.waiting, "failed", (json_int_t)totals.failed, "decisions_per_m",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "actions", (json_int_t)count, "triggers",
+                                  (json_int_t)triggers.triggers, "triggers_stopped", (json_int_t)triggers.stopped, "decisions_24h",
+                                  (json_int_t)totals.decisions_24h, "waiting", (json_int_t)totals.waiting, "failed", (json_int_t)totals.failed, "decisions_per_m",
                                   numbers(totals.per_m, DECISION_TOTAL_MINUTES)));
     return true;
 }

@@ -1,6 +1,7 @@
 /* /v1/runs: notebooks at work.  Layer api; handlers run on workers. */
 #include <stdlib.h>
 #include <string.h>
+#include "act/model.h"
 #include "handler.h"
 #include "interact/notebooks.h"
 #include "interact/recorder.h"
@@ -144,11 +145,26 @@ static void get_log(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+/* What it read and wrote, and which of that are versions of models. */
+static bool lineage_of(struct request *request, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *lineage = NULL;
+    json_t *models;
+    struct models *service_of_models = request_services(request)->models;
+    if (!run_lineage(service(request), request_tenant(request), run_id(request), &lineage, err)
+        || !model_lineage(service_of_models, request_tenant(request), json_object_get(lineage, "reads"), json_object_get(lineage, "writes"), &models,
+                          err))
+        return false;
+    json_object_set_new(lineage, "models", models);
+    *ret = su_take(lineage);
+    return true;
+}
+
 static void get_lineage(struct request *request, struct reply *reply)
 {
     struct su_err err;
     json_t *lineage;
-    if (run_lineage(service(request), request_tenant(request), run_id(request), &lineage, &err))
+    if (lineage_of(request, &lineage, &err))
         reply_json(reply, 200, lineage);
     else
         reply_error(reply, &err);

@@ -27,6 +27,7 @@ struct models;
 struct iterations;
 struct triggers;
 struct schedule;
+struct self;
 struct delivery;
 struct accounts;
 struct secrets;
@@ -59,6 +60,7 @@ struct services {
     struct models *models;          /* act/model.h */
     struct triggers *triggers;      /* act/trigger.h */
     struct schedule *schedule;      /* act/schedule.h */
+    struct self *self;              /* act/self.h */
     struct iterations *iterations;  /* act/iteration.h */
     struct delivery *delivery;      /* act/delivery.h */
     struct accounts *accounts;      /* accounts.h */

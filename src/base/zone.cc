@@ -1,9 +1,4 @@
 /* Time zones: see zone.h.  The only user of cctz, whose look-ups lock nothing once a zone is read.  Layer base. */
-#define _Noreturn [[noreturn]]
-extern "C" {
-#include "zone.h"
-#include "str.h"
-}
 #include <cctz/civil_time.h>
 #include <cctz/time_zone.h>
 #include <cstdlib>
@@ -13,6 +8,11 @@ extern "C" {
 #include <new>
 #include <string>
 #include <sys/stat.h>
+#define _Noreturn [[noreturn]]
+extern "C" {
+#include "zone.h"
+#include "str.h"
+}
 
 using instant = cctz::time_point<cctz::seconds>;
 

@@ -100,7 +100,7 @@ static int run_score(struct invocation *in, struct su_err *err)
 
 static const struct pages_view view = {
     .none = "no detectors",
-    .cells = {{"KIND", "kind|name"}, {"VERSION", "version", PAGES_NUMBER},
+    .cells = {{"KIND", "name"}, {"VERSION", "version", PAGES_NUMBER},
               {"WHAT IT DOES", "summary"}, {"COST", "cost"}}};
 static const struct resource detectors = {.noun = "detector", .path = "/v1/detectors", .view = &view};
 

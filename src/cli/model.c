@@ -163,7 +163,7 @@ static int run_score(struct invocation *in, struct su_err *err)
     SU_AUTO_JSON json_t *body = json_object();
     SU_AUTO_JSON json_t *rows = NULL;
     const char *file = invocation_argument(in, 1);
-    SU_AUTO_FREE char *path = resource_path("/v1/models", invocation_argument(in, 0), "/score");
+    SU_AUTO_FREE char *path = resource_path("/v1/models", invocation_argument(in, 0), "/score?wait=60s");   /* an estimator needs a kernel */
     if (!definition_options(in, settings, body, err) || (file && !rows_read(file, &rows, err)))
         return COMMAND_FAILED;
     if (rows)

@@ -55,6 +55,23 @@ int resource_put(struct invocation *in, const char *path, const char *noun, cons
     return put_if(in, path, noun, body, NULL, err);
 }
 
+bool resource_definition(struct invocation *in, const char *path, const char *name, json_t **ret, char **ret_condition, struct su_err *err)
+{
+    struct client *client;
+    SU_AUTO_FREE char *full = resource_path(path, name, "");
+    CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
+    struct client_call call = {.method = "GET", .path = full};
+    if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))
+        return false;
+    json_t *definition = json_object_get(reply.json, "definition");
+    if (!definition)
+        return su_fail(err, SU_UNAVAILABLE, "what answers at %s is not a Suricate server", client_url(client));
+    if (ret_condition)
+        *ret_condition = *reply.etag ? su_format("If-Match: %s", reply.etag) : NULL;
+    *ret = json_incref(definition);
+    return true;
+}
+
 static int print_answer(const struct invocation *in, const json_t *answer, void (*print)(const json_t *))
 {
     if (invocation_wants_json(in) && answer)
@@ -102,20 +119,12 @@ int resource_run_put(struct invocation *in, struct su_err *err)
 
 int resource_run_set(struct invocation *in, struct su_err *err)
 {
-    struct client *client;
     const struct resource *resource = resource_of(in);
-    SU_AUTO_FREE char *path = resource_path(resource->path, invocation_argument(in, 0), "");
-    CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
-    struct client_call call = {.method = "GET", .path = path};
-    if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))
+    SU_AUTO_JSON json_t *definition = NULL;
+    SU_AUTO_FREE char *condition = NULL;
+    if (!resource_definition(in, resource->path, invocation_argument(in, 0), &definition, &condition, err) || !build(in, definition, err))
         return COMMAND_FAILED;
-    json_t *definition = json_object_get(reply.json, "definition");
-    SU_AUTO_FREE char *condition = *reply.etag ? su_format("If-Match: %s", reply.etag) : NULL;
-    if (!definition) {
-        su_fail(err, SU_UNAVAILABLE, "what answers at %s is not a Suricate server", client_url(client));
-        return COMMAND_FAILED;
-    }
-    return build(in, definition, err) ? put_if(in, resource->path, resource->noun, definition, condition, err) : COMMAND_FAILED;
+    return put_if(in, resource->path, resource->noun, definition, condition, err);
 }
 
 int resource_run_ls(struct invocation *in, struct su_err *err)

@@ -38,6 +38,9 @@ int resource_put(struct invocation *in, const char *path, const char *noun, cons
 /* Send and print the answer: with --json as it is, else by print (NULL: nothing). Exit status. */
 int resource_send(struct invocation *in, const char *method, const char *path, const json_t *body, void (*print)(const json_t *),
                   struct su_err *err);
+/* The "definition" of a thing that is there (new reference); *ret_condition an If-Match header for its change, or NULL (caller
+ * frees; may be NULL). */
+bool resource_definition(struct invocation *in, const char *path, const char *name, json_t **ret, char **ret_condition, struct su_err *err);
 /* GET and print. Exit status. */
 int resource_get(struct invocation *in, const char *path, void (*print)(const json_t *), struct su_err *err);
 /* The options named in filters, as queries of the path. */

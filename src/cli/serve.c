@@ -25,8 +25,11 @@
 #include "act/action.h"
 #include "act/decision.h"
 #include "act/delivery.h"
+#include "act/guard_facts.h"
 #include "act/iteration.h"
+#include "act/silence.h"
 #include "act/schedule.h"
+#include "act/self.h"
 #include "act/trigger.h"
 #include "act/watch.h"
 #include "act/model.h"
@@ -229,6 +232,8 @@ static const struct store_migration *const migrations[] = {
     idempotency_migrations, secret_migrations, derived_migrations, replay_migrations, consumer_migrations,
     action_migrations,
     decision_migrations,
+    guard_migrations,
+    silence_migrations,
     model_migrations,
     watch_migrations,
     trigger_migrations,
@@ -386,6 +391,15 @@ static bool schedule_part(struct serving *serving, struct su_err *err)
     return schedule_open(serving->services.triggers, NULL, &serving->services.schedule, err);
 }
 static void schedule_end(struct serving *serving) { schedule_close(serving->services.schedule); }
+
+static bool self_part(struct serving *serving, struct su_err *err)
+{
+    const struct services *services = &serving->services;
+    const struct self_services with = {services->store,   services->bus,      services->streams, services->consumers,
+                                       services->watches, services->triggers, services->runs};
+    return self_open(&with, (int64_t)services->limits->self_s * 1000, &serving->services.self, err);
+}
+static void self_end(struct serving *serving) { self_close(serving->services.self); }
 static bool watches_part(struct serving *serving, struct su_err *err)
 {
     return watches_open(serving->services.streams, serving->services.models, &serving->services.watches, err);
@@ -520,6 +534,7 @@ static const struct part parts[] = {
     {"triggers", triggers_part, triggers_end},
     {"schedule", schedule_part, schedule_end},
     {"watches", watches_part, watches_end},
+    {"self", self_part, self_end},
     {"server", server_part, server_end},
 };
 

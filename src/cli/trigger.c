@@ -62,8 +62,7 @@ static int run_firings(struct invocation *in, struct su_err *err)
 {
     static const struct pages_view view = {
         .none = "it has not fired",
-        .cells = {{"FIRED", "at|fired_at|decided_at", PAGES_TIME}, {"DECISION", "decision|id"},
-                  {"STATE", "state"}, {"REASON", "reason|cause"}}};
+        .cells = {{"AT", "at", PAGES_TIME}, {"STATE", "state"}, {"DELIVERY", "delivery"}, {"RUN", "run"}, {"DECISION", "decision"}, {"REASON", "reason"}}};
     uint64_t max = 30;
     SU_AUTO_FREE char *path = resource_path("/v1/triggers", invocation_argument(in, 0), "/firings");
     if (!invocation_number(in, "limit", 0, INT64_MAX, &max, err) || !pages_print(in, path, max, &view, err))
@@ -76,8 +75,8 @@ static const struct pages_view trigger_view = {
     .cells = {{"NAME", "name"}, {"WHEN", "when.kind"},
               {"OF", "when.cron|when.stream|when.prefix|when.tag|when.notebook|when.model"},
               {"THEN", "then.action|then.run.notebook|then.run.recipe"},
-              {"NEXT", "next_at", PAGES_TIME}, {"LAST", "last_fired|last_fired_at", PAGES_TIME},
-              {"ERROR", "error"}}};
+              {"STATE", "state"}, {"FIRED", "fired", PAGES_NUMBER},
+              {"LAST", "last_fired", PAGES_TIME}, {"NEXT", "next_at", PAGES_TIME}, {"ERROR", "error"}}};
 static const struct resource triggers = {.noun = "trigger", .path = "/v1/triggers", .view = &trigger_view, .settings = trigger_settings,
                                          .complete = complete};
 
@@ -99,7 +98,7 @@ static const struct option_spec put_options[] = {
     {.name = "object", .value = "NAME", .help = "… on this object"},
     {.name = "action", .value = "NAME", .help = "do this action"},
     {.name = "parameter", .letter = 'p', .value = "NAME=VALUE", .help = "a parameter; {{ event.name }} is taken from the event", .is_repeated = true},
-    {.name = "concurrency", .value = "POLICY", .help = "while one is under way: queue (default), skip or replace"},
+    {.name = "concurrency", .value = "POLICY", .help = "while one is under way: queue, skip, replace or parallel"},
     {.name = NULL},
 };
 static const struct option_spec fire_options[] = {

@@ -47,6 +47,12 @@ static bool add_actions(const struct invocation *in, json_t *definition, struct 
     return true;
 }
 
+static bool add_definition(const struct invocation *in, json_t *definition, struct su_err *err)
+{
+    return definition_arguments(in, 1, definition, err) && definition_options(in, definition_settings, definition, err) &&
+           add_actions(in, definition, err);
+}
+
 /* ---------------------------------------------------------------- back-test */
 
 static const struct definition_setting range_settings[] = {
@@ -87,18 +93,31 @@ static void print_backtest(const json_t *answer, const char *key)
     fputc('\n', stderr);
 }
 
+/* The definition where something was said here: over the watch's own, with --new by itself.  NULL: nothing was. */
+static bool changed_definition(struct invocation *in, json_t **ret, struct su_err *err)
+{
+    SU_AUTO_JSON json_t *own = NULL;
+    SU_AUTO_JSON json_t *definition = NULL;
+    if (!invocation_has(in, "new") && !resource_definition(in, "/v1/watches", invocation_argument(in, 0), &own, NULL, err))
+        return false;
+    definition = own ? json_deep_copy(own) : json_object();
+    if (!add_definition(in, definition, err))
+        return false;
+    *ret = own && json_equal(own, definition) ? NULL : su_take(definition);
+    return true;
+}
+
 static int run_backtest(struct invocation *in, struct su_err *err)
 {
     struct client *client;
-    SU_AUTO_JSON json_t *definition = json_object();
+    SU_AUTO_JSON json_t *definition = NULL;
     SU_AUTO_JSON json_t *body = json_object();
     CLIENT_AUTO_REPLY struct client_reply reply = {.status = 0};
     bool is_new = invocation_has(in, "new");
     SU_AUTO_FREE char *path = is_new ? su_strdup("/v1/backtests") : resource_path("/v1/watches", invocation_argument(in, 0), "/backtest");
-    if (!definition_arguments(in, 1, definition, err) || !definition_options(in, definition_settings, definition, err) ||
-        !add_actions(in, definition, err) || !definition_options(in, range_settings, body, err))
+    if (!changed_definition(in, &definition, err) || !definition_options(in, range_settings, body, err))
         return COMMAND_FAILED;
-    if (json_object_size(definition))
+    if (definition)
         json_object_set(body, "definition", definition);
     struct client_call call = {.method = "POST", .path = path, .json = body, .quiet_limit_s = BACKTEST_S};
     if (!invocation_client(in, &client, err) || !client_send(client, &call, &reply, err))

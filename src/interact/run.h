@@ -88,6 +88,8 @@ bool run_cancel(struct runs *runs, const char *tenant, const char *id, struct su
 
 /* The run of the REST API as it is now (new reference); *ret_final (may be NULL): has it ended? */
 bool run_get(struct runs *runs, const char *tenant, const char *id, json_t **ret, bool *ret_final, struct su_err *err);
+/* Through db: how many of a tenant's runs wait in line. */
+bool run_queued(struct sql *db, const char *tenant, int64_t *ret, struct su_err *err);
 /* Through db: the run that this decision started ("": none), and whether it has ended. */
 bool run_of_decision(struct sql *db, const char *tenant, const char *decision, char ret_id[static SU_ID_SIZE], bool *ret_final,
                      struct su_err *err);

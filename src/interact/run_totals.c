@@ -19,6 +19,11 @@ static bool count_open(struct sql *db, const char *tenant, struct run_totals *re
     return next == SQL_DONE;
 }
 
+bool run_queued(struct sql *db, const char *tenant, int64_t *ret, struct su_err *err)
+{
+    return sql_get_int(db, 0, ret, err, "SELECT count(*) FROM runs WHERE tenant = ?1 AND state = 'queued'", sql_text(tenant));
+}
+
 static bool is_failure(const char *state)
 {
     return strcmp(state, "failed") == 0 || strcmp(state, "timed_out") == 0 || strcmp(state, "out_of_memory") == 0 ||

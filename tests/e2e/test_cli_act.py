@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, wait_until
-from test_consumers import Follower, Receiver, make_stream, receiver, say  # noqa: F401
+from conftest import BINARY, Server, wait_until
+from test_consumers import BASE, Follower, Receiver, make_stream, receiver, say  # noqa: F401
 
 
 def read(server: Server, *words: str) -> Any:
@@ -95,6 +97,79 @@ def test_investigating_a_decision_makes_one_notebook_that_runs(acting: Server) -
     assert ended["result"]["decision"] == decision and ended["figures"]
 
 
+# -- watches ------------------------------------------------------------------------------------------------------
+
+WATCH = ("--stream", "s", "--every", "10s", "--value", "max(v)", "--detector", "threshold", "-p", "above=100", "--on", "value",
+         "--critical", "100", "--start", "earliest", "--action", "hook")
+
+
+def fire(server: Server) -> dict[str, Any]:
+    """A watch whose second window is critical, and its decision as `why` gives it, delivered."""
+    server.cli("watch", "put", "heat", *WATCH)
+    say(server, 1, 2, 111, 121)
+    return wait_until(lambda: (found := read(server, "decision", "ls", "--watch", "heat", "--state", "sent")["items"])
+                      and read(server, "why", found[-1]["id"]), "the watch has decided and told")
+
+
+def test_a_watch_is_put_shown_changed_listed_and_removed(acting: Server) -> None:
+    assert acting.cli("watch", "put", "heat", *WATCH).stdout == "watch heat set\n"
+    definition = read(acting, "watch", "show", "heat")["definition"]
+    assert definition["values"] == ["max(v)"] and definition["detector"]["parameters"] == {"above": 100}
+    assert definition["levels"]["critical"]["enter"] == 100 and definition["actions"][0]["action"] == "hook"
+    acting.cli("watch", "set", "heat", "--hold", "3", "enabled=false", "--value", "min(v)")
+    changed = read(acting, "watch", "show", "heat")
+    assert changed["definition"]["hold"] == 3 and changed["definition"]["values"] == ["min(v)"] and changed["state"] == "paused"
+    assert changed["definition"]["levels"] == definition["levels"] and changed["definition"]["actions"] == definition["actions"]
+    assert acting.cli("watch", "ls").stdout.splitlines()[1].split()[:3] == ["heat", "s", "10s"]
+    wrong = acting.cli("watch", "put", "heat", "--stream", "s", "--detector", "magic", check=False)
+    assert wrong.returncode == 2 and "magic" in wrong.stderr
+    assert acting.cli("watch", "set", "cold", "hold=1", check=False).returncode == 3
+    acting.cli("watch", "rm", "heat")
+    assert "no watches" in acting.cli("watch", "ls").stderr
+
+
+def test_what_a_watch_decided_is_explained_back_tested_and_looked_at(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    decision = fire(acting)
+    assert decision["event"] == "opened" and decision["grounds"]["value"] == 111
+    said = acting.cli("why", "last", "--watch", "heat", "--state", "sent").stdout
+    for part in ("watch heat", "opened, critical", "2023-11-14T22:15:10.000", "111", "threshold/1", "hook", "sent"):
+        assert part in said, said
+    again = next(line for line in said.splitlines() if line.startswith("again")).split()[1:]
+    replayed = read(acting, *again[1:])
+    assert [item["id"] for item in replayed["decisions"]] == [decision["id"]]
+    assert replayed["compared"] == {"live": 1, "same": 1, "differ": []}
+    stricter = acting.cli("watch", "backtest", "heat", "--from", "earliest", "--critical", "500")
+    assert "no decisions" in stricter.stderr
+    unsaved = acting.cli("watch", "backtest", "any", "--new", "--from", "earliest", *WATCH).stdout
+    assert "opened" in unsaved and "critical" in unsaved
+    assert read(acting, "decision", "show", decision["id"])["state"] == "sent", "back-tests change nothing"
+    assert len(receiver.taken) == 1 and receiver.taken[0]["headers"]["Idempotency-Key"] == decision["id"]
+    name = acting.cli("decision", "investigate", decision["id"]).stdout.strip()
+    ended = json.loads(acting.cli("run", name, "--wait", "--json", check=False).stdout)
+    assert ended["state"] == "succeeded", ended["error"]
+    assert ended["result"]["again"] is True and ended["figures"]
+
+
+def test_keys_and_scores_of_a_watch_are_shown_and_its_decisions_followed(acting: Server, tmp_path: Path) -> None:
+    decision = fire(acting)
+    assert acting.cli("watch", "keys", "heat", "--state", "firing").stdout.splitlines()[1].split()[0] == "firing", "the one key has no name"
+    scores = acting.cli("watch", "scores", "heat", "--from", "earliest").stdout.splitlines()
+    assert scores[0].startswith("WINDOW") and any(" 111 " in line and line.endswith("critical") for line in scores)
+    assert decision["id"] in acting.cli("watch", "tail", "heat", "-n", "1").stdout
+    followed = tmp_path / "followed"
+    with followed.open("w") as out:
+        tail = subprocess.Popen([str(BINARY), "watch", "tail", "heat", "-n", "2", "--json"], stdout=out,
+                                env={**acting.env, "SURICATE_URL": acting.url, "SURICATE_TOKEN": acting.token})
+    try:
+        wait_until(lambda: followed.read_text().count("\n") == 1, "what was decided before is shown")
+        acting.cli("push", "s", input="".join(json.dumps({"ts": BASE + second, "v": 5}) + "\n" for second in (131, 141)))
+        wait_until(lambda: tail.poll() is not None, "the tail has shown two")
+    finally:
+        tail.kill()
+    assert tail.wait() == 0 and [json.loads(line)["event"] for line in followed.read_text().splitlines()] == ["opened", "resolved"]
+    assert acting.cli("watch", "tail", "cold", check=False).returncode == 3
+
+
 # -- detectors ----------------------------------------------------------------------------------------------------
 
 
@@ -138,3 +213,29 @@ def test_models_are_saved_promoted_compared_rolled_back_and_fetched(server: Serv
     assert server.cli("model", "promote", "load", "9", check=False).returncode == 3
     server.cli("model", "rm", "load")
     assert "no models" in server.cli("model", "ls").stderr
+
+
+# -- triggers -----------------------------------------------------------------------------------------------------
+
+
+def test_triggers_are_put_fired_listed_and_removed(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    acting.cli("trigger", "put", "by-hand", "--action", "hook", "-p", "by={{ event.parameters.by | 1 }}")
+    shown = read(acting, "trigger", "show", "by-hand")
+    assert shown["when"]["kind"] == "api" and shown["then"] == {"action": "hook", "parameters": {"by": "{{ event.parameters.by | 1 }}"}}
+    decision = read(acting, "trigger", "fire", "by-hand", "-p", "by=2")["decision"]
+    wait_until(lambda: read(acting, "why", decision)["state"] == "sent", "what it started was delivered")
+    assert receiver.taken[0]["body"]["data"]["parameters"]["by"] == 2
+    assert decision in acting.cli("trigger", "firings", "by-hand").stdout
+    said = acting.cli("why", decision).stdout
+    assert "trigger by-hand" in said and "suricate trigger fire by-hand" in said
+    acting.put_notebook("report", "print(day)", parameters="day = 'today'")
+    acting.cli("trigger", "put", "nightly", "--cron", "30 2 * * *", "--zone", "Europe/Berlin", "--notebook", "report", "-p", "day=yesterday")
+    assert read(acting, "trigger", "show", "nightly")["then"] == {"run": {"notebook": "report", "parameters": {"day": "yesterday"}}}
+    listed = acting.cli("trigger", "ls").stdout
+    assert "by-hand" in listed and "30 2 * * *" in listed
+    address = acting.cli("trigger", "url", "by-hand").stdout.strip()
+    assert acting.client(None).post(address).status_code < 300
+    wait_until(lambda: len(receiver.taken) == 2, "the secret address fired it")
+    assert acting.cli("trigger", "put", "never", "--cron", "0 0 30 2 *", "--action", "hook", check=False).returncode == 2
+    acting.cli("trigger", "rm", "by-hand")
+    assert acting.cli("trigger", "show", "by-hand", check=False).returncode == 3

@@ -289,6 +289,80 @@ def test_the_next_window_says_which_versions_are_live_and_decisions_name_what_th
     assert refused.status_code == 400 and refused.json()["field"].startswith("/used/0")
 
 
+# -- scoring ----------------------------------------------------------------------------------------------------------
+
+
+CENTRES = {"kind": "kmeans", "format": 1, "centres": [[0.0, 0.0], [4.0, 4.0]], "mean": [0.0, 0.0], "scale": [1.0, 1.0], "lags": 1,
+           "distances": [n / 100 for n in range(100)]}
+
+
+def test_a_native_model_scores_rows_and_streams(acting):
+    save(acting, "load", CENTRES, kind="kmeans")
+    named = post(acting, "load/score", rows=[{"x": 0.1, "y": 0}, {"x": 4, "y": 4.2}, {"x": 40, "y": -3}, {"x": None, "y": 1}])
+    assert named["version"] == 1 and named["kind"] == "kmeans" and named["code"].startswith("kmeans/")
+    assert named["scores"][2] > 0.9 > named["scores"][0] and len(named["scores"]) == 4 and named["values"][2] > named["values"][1]
+    listed = post(acting, "load/score", rows=[[0.1, 0], [4, 4.2], [40, -3], [None, 1]])
+    assert listed["scores"] == named["scores"]
+    turned = post(acting, "load/score", rows=[{"y": 0, "x": 0.1, "z": 9}], fields=["x", "y"])
+    assert turned["scores"] == named["scores"][:1]
+    acting.requests.post("/v1/streams/s/messages", json=[{"ts": BASE, "x": 0.1, "y": 0}, {"ts": BASE + 1, "x": 4, "y": 4.2}, {"ts": BASE + 2, "x": 40, "y": -3}])
+    streamed = post(acting, "load/score", stream="s", fields=["x", "y"])
+    assert streamed["scores"] == named["scores"][:3] and streamed["times"][1] == (BASE + 1) * 1_000_000
+    assert len(post(acting, "load/score", stream="s", fields=["x", "y"], **{"from": 1, "to": 2})["scores"]) == 1
+    assert post(acting, "load/score", rows=[])["scores"] == []
+
+
+@pytest.mark.parametrize(("body", "word"), [
+    ({}, "exactly one"), ({"rows": [], "stream": "s"}, "exactly one"), ({"rows": [[1]]}, "version 1 of the model"), ({"rows": [[1, 2], [1]]}, "as many"),
+    ({"rows": [{"x": 1, "y": 2}, {"x": 1}]}, "no field y"), ({"rows": [["a", 1]]}, "numbers and nulls"), ({"stream": "s"}, "fields"),
+    ({"rows": [[0] * 33]}, "1 to 32"), ({"rows": [[1, 2]], "times": [1, 2]}, "one for each"), ({"rows": [[1, 2]], "last": "5m"}, "with stream"),
+    ({"rows": [[1, 2]], "version": 7}, "no version 7"), ({"stream": "none", "fields": ["x", "y"]}, "none")])
+def test_rows_that_do_not_fit_the_model_are_refused_with_what_it_expects(server, body, word):
+    save(server, "load", CENTRES, kind="kmeans")
+    refused = server.requests.post("/v1/models/load/score", json=body)
+    assert refused.status_code in (400, 404) and word in refused.json()["detail"], refused.text
+
+
+def test_a_model_that_cannot_score_says_which_can(server):
+    save(server, "plain", {"mean": 1})
+    refused = post(server, "plain/score", status=400, rows=[[1]])
+    assert "of kind plain in format json" in refused["detail"] and "/v1/detectors" in refused["hint"]
+    save(server, "broken", {"kind": "kmeans", "format": 1, "centres": "none"}, kind="kmeans")
+    refused = post(server, "broken/score", status=400, rows=[[1]])
+    assert "version 1 of the model" in refused["detail"] and refused["field"].startswith("/model/")
+    save(server, "other", {"kind": "pca", "format": 1}, kind="kmeans")
+    assert 'the model is for "pca", the detector is kmeans' in post(server, "other/score", status=400, rows=[[1]])["detail"]
+
+
+ESTIMATORS = """
+import numpy as np, pandas as pd, suricate as s
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LogisticRegression
+frame = pd.DataFrame({"x": np.arange(40.0), "y": np.zeros(40)})
+s.save_model("long", LogisticRegression().fit(frame, frame.x > 20), metrics={"auc": 1.0})
+s.save_model("rare", IsolationForest(n_estimators=10, random_state=0).fit(frame.to_numpy()))
+s.result({"own": s.score("long", frame.head(2))["scores"], "method": s.score("rare", [[1, 2]])["method"]})
+"""
+
+
+def test_an_estimator_scores_in_a_kernel(acting):
+    record = acting.run(ESTIMATORS)
+    assert record["state"] == "succeeded" and record["result"]["method"] == "score_samples", record
+    wait = {"wait": "60s"}
+    answer = acting.requests.post("/v1/models/long/score", params=wait, json={"rows": [{"y": 0, "x": 0}, {"y": 0, "x": 39}, {"y": 0, "x": 1}]})
+    assert answer.status_code == 200, answer.text
+    scored = answer.json()
+    assert scored["method"] == "predict_proba" and scored["predictions"] == [False, True, False] and scored["version"] == 1
+    assert scored["scores"][::2] == pytest.approx(record["result"]["own"])
+    say(acting, 1, 2)
+    for body, word in (({"rows": [[1, 2, 3]]}, "expects 2 values a row (x, y), these have 3"), ({"stream": "s"}, "no field 'x'")):
+        refused = acting.requests.post("/v1/models/long/score", params=wait, json=body)
+        assert refused.status_code == 400 and word in refused.json()["detail"], refused.text
+    later = acting.requests.post("/v1/models/rare/score", json={"rows": [[1, 2]]})
+    assert later.status_code == 202 and later.headers["Location"] == f"/v1/runs/{later.json()['run']}"
+    assert acting.wait_run(later.json()["run"])["result"]["method"] == "score_samples"
+
+
 # -- in a kernel --------------------------------------------------------------------------------------------------------
 
 
@@ -324,7 +398,38 @@ def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(ac
     assert seen["live"] == 1 and seen["versions"][0]["code"] == "notebook follow@1" and seen["versions"][0]["run"] == run["id"]
     assert seen["versions"][0]["iteration"]["number"] == 4 and seen["versions"][0]["metrics"] == {"messages": 1}
     assert [item["decisions"] for item in model(acting, "level")["versions"]] == [1, 3]
+    models = acting.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert sorted((one["name"], one["version"]) for one in models["used"]) == [("level", 1), ("level", 2)]
+    assert sorted(one["version"] for one in models["made"]) == [1, 2, 3, 4]
     acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+CHAIN = """
+import suricate as s
+rows = s.read("rows.json", as_="json")
+base = s.load_model("base")
+s.save_model("chained", {"mean": sum(rows) / len(rows) + base["plus"]}, sources=[{"object": "rows.json"}])
+"""
+
+
+def test_a_version_says_what_made_it_and_a_run_which_models_it_used_and_made(server):
+    save(server, "base", {"plus": 1})
+    server.requests.put("/v1/objects/rows.json", data=b"[1, 2, 3]")
+    server.put_notebook("chain", CHAIN)
+    run = server.start_run("chain")
+    assert server.wait_run(run["id"])["state"] == "succeeded"
+    version = server.requests.get("/v1/models/chained/versions/live").json()
+    assert (version["run"], version["code"], version["sources"]) == (run["id"], "notebook chain@1", [{"object": "rows.json"}])
+    assert version["lineage"]["notebook"]["name"] == "chain" and version["lineage"]["notebook"]["version"] == 1
+    assert {(read["object"], read["version"]) for read in version["lineage"]["reads"]} == {("rows.json", 1), ("models/base", 1)}
+    models = server.requests.get(f"/v1/runs/{run['id']}/lineage").json()["models"]
+    assert models == {"used": [{"name": "base", "version": 1, "kind": "plain", "stage": "live"}],
+                      "made": [{"name": "chained", "version": 1, "kind": "plain", "stage": "live"}]}
+    save(server, "base", {"plus": 5}, stage="live")
+    replay = server.requests.post(f"/v1/runs/{run['id']}/replay", params={"wait": "60s"}).json()
+    assert replay["state"] == "succeeded"
+    again = server.requests.get("/v1/models/chained/versions/2/content").json()
+    assert again == {"mean": 3.0}, "a replay uses the version that the original used"
 
 
 HOSTILE = """

@@ -20,7 +20,8 @@ def test_an_empty_server_counts_nothing(server: Server) -> None:
     assert {name: value for name, value in got["aggregate"].items() if isinstance(value, int)} == {
         "objects": 0, "object_bytes": 0, "streams": 0, "messages": 0}
     assert got["interact"]["notebooks"] == 0 and got["interact"]["recipes"] > 0
-    assert got["act"] | {"decisions_per_m": 0} == {"actions": 0, "decisions_24h": 0, "waiting": 0, "failed": 0, "decisions_per_m": 0}
+    assert got["act"] | {"decisions_per_m": 0} == {
+        "actions": 0, "triggers": 0, "triggers_stopped": 0, "decisions_24h": 0, "waiting": 0, "failed": 0, "decisions_per_m": 0}
 
 
 def test_objects_and_messages_are_counted(server: Server) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import Server, wait_until
 from test_cli_act import decide
-from test_consumers import Receiver, make_stream, receiver  # noqa: F401
+from test_consumers import Receiver, make_stream, receiver, say  # noqa: F401
 from test_streams_sdk import point_at, s
 
 
@@ -43,3 +44,40 @@ def test_decisions_are_a_table_and_why_explains_one(acting: Server) -> None:
     assert s.why(decision) == s.why(decision[:20]) == s.why("last", stream="s")
     assert s.why(decision)["window"]["messages"] == 2
     assert s.investigate(decision) == f"investigate/{decision}"
+
+
+WATCH: dict[str, Any] = {
+    "stream": "s", "every": "10s", "values": ["max(v)"], "detector": {"kind": "threshold", "parameters": {"above": 100}},
+    "levels": {"on": "value", "critical": {"enter": 100}}, "from": "earliest", "actions": [{"action": "hook"}],
+}
+
+
+def test_a_watch_decides_and_a_back_test_says_the_same(acting: Server) -> None:
+    assert s.watch("heat", **WATCH)["name"] == "heat" and [item["name"] for item in s.watches()] == ["heat"]
+    say(acting, 1, 2, 111, 121)
+    wait_until(lambda: len(s.decisions(watch="heat")), "the watch has decided")
+    live = s.decisions(watch="heat")
+    again, scores = s.backtest("heat", from_="earliest", scores=True, key="")
+    assert list(again.id) == list(live.id) and list(again.event) == ["opened"] and again.value[0] == 111
+    assert again.attrs["compared"]["same"] == 1
+    assert scores.loc["2023-11-14 22:15:10+00:00", "value"] == 111 and scores.level.iloc[-1] == "critical"
+    assert scores.equals(s.scores("heat", from_="earliest"))
+    assert s.backtest("heat", from_="earliest", levels={"on": "value", "critical": {"enter": 500}}).empty
+    assert list(s.backtest(from_="earliest", **WATCH).event) == ["opened"]
+    assert s.watch_keys("heat", state="firing")[0]["value"] == 111
+    assert s.why(watch="heat")["grounds"]["value"] == 111
+    s.delete_watch("heat")
+    with pytest.raises(s.NotFound):
+        s.watch("heat")
+
+
+def test_a_trigger_is_put_fired_and_deleted(acting: Server, receiver: Receiver) -> None:  # noqa: F811
+    s.trigger("by-hand", when={"kind": "api"}, then={"action": "hook", "parameters": {"level": "high"}})
+    assert [item["name"] for item in s.triggers()] == ["by-hand"]
+    decision = s.fire("by-hand", by=2)["decision"]
+    wait_until(lambda: s.why(decision)["state"] == "sent", "what it started was delivered")
+    assert receiver.taken[0]["body"]["data"]["parameters"] == {"level": "high", "by": 2}
+    assert s.firings("by-hand")[0]["decision"] == decision and list(s.decisions(trigger="by-hand").id) == [decision]
+    s.delete_trigger("by-hand")
+    with pytest.raises(s.NotFound):
+        s.trigger("by-hand")

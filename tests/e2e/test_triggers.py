@@ -256,14 +256,12 @@ def test_a_message_that_the_templates_do_not_fit_is_noted_and_does_not_hold_up_t
 # -- schedules --------------------------------------------------------------------------------------------------------
 
 
-def set_back(server: Server, name: str, seconds: float) -> datetime:
-    """As if the server, which is down now, had last looked so long ago; returns the minute of that."""
+def set_back(server: Server, name: str, at: float) -> None:
+    """As if the server, which is down now, had last looked then."""
     with sqlite3.connect(server.data / "suricate.db") as db:
-        at = time.time() - seconds
         changed = db.execute("UPDATE trigger_states SET looked_us = ?, since_us = ? WHERE name = ?", (int(at * 1e6), int(at * 1e6), name))
         assert changed.rowcount == 1
     db.close()
-    return datetime.fromtimestamp(at // 60 * 60, timezone.utc)
 
 
 @pytest.mark.parametrize("policy, fired", [("all", 5), ("one", 1), ("none", 0)])
@@ -273,7 +271,7 @@ def test_what_a_server_that_was_down_has_missed_is_caught_up_by_the_policy(actin
     trigger(acting, "ticks", {"kind": "cron", "cron": f"*/12 {began.hour} * * *", "catch_up": policy},
             {"action": "hook", "parameters": {"at": "{{ event.scheduled_at }}"}})
     acting.stop()
-    set_back(acting, "ticks", 3 * 3600 + began.minute * 60 + began.second + 1)
+    set_back(acting, "ticks", began.timestamp() // 3600 * 3600 - 1)
     acting.start()
     wait_until(lambda: (now := state(acting, "ticks"))["missed"] + now["fired"] == 5, "the five ticks are settled")
     now = state(acting, "ticks")
@@ -292,7 +290,7 @@ def test_what_a_server_that_was_down_has_missed_is_caught_up_by_the_policy(actin
 def test_a_tick_that_is_due_now_fires_on_time_whatever_the_policy(acting):
     trigger(acting, "minutely", {"kind": "cron", "cron": "* * * * *", "catch_up": "none"}, {"action": "hook", "parameters": {"at": "{{ event.scheduled_at }}"}})
     acting.stop()
-    set_back(acting, "minutely", 90)
+    set_back(acting, "minutely", time.time() - 90)
     acting.start()
     fired = wait_until(lambda: firings(acting, "minutely"), "the last full minute has fired")
     assert len({one["parameters"]["at"] for one in fired}) == len(fired)
@@ -364,3 +362,88 @@ def test_a_circle_of_two_is_found_as_well(acting):
     wait_until(lambda: "begin → ping → pong → ping" in (state(acting, "ping")["error"] or ""), "ping has been stopped")
     wait_firings(acting, "ping", 1)
     wait_firings(acting, "pong", 1)
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+SLEEPY = """
+import pathlib, time
+deadline = time.monotonic() + 120
+import suricate as s
+while not s.list(f"go/{n}") and time.monotonic() < deadline:
+    time.sleep(0.05)
+s.result(n)
+"""
+
+
+def runs_of(server: Server, name: str) -> list[dict[str, Any]]:
+    return [one for one in firings(server, name) if one["run"]]
+
+
+def ended(server: Server, name: str, count: int) -> list[dict[str, Any]]:
+    """The records of the runs that a trigger started, the oldest first, once so many have ended."""
+    started = wait_until(lambda: (now := runs_of(server, name)) and len(now) >= count and now, f"{name} has started {count} runs", 90)
+    return [server.wait_run(one["run"]) for one in reversed(started)]
+
+
+def test_a_run_takes_its_parameters_from_the_object_and_its_end_fires_the_next(server):
+    server.put_notebook("count", "import suricate as s\ns.result({'bytes': len(s.read(file)) , 'typed': n})", parameters='file = ""\nn = 0')
+    server.put_notebook("after", "import suricate as s\ns.result(text)", parameters='text = ""')
+    trigger(server, "arrived", {"kind": "object", "prefix": "in/"},
+            {"run": {"notebook": "count", "parameters": {"file": "{{ event.name }}", "n": "{{ event.size }}"}}})
+    trigger(server, "then", {"kind": "run", "notebook": "count", "state": ["succeeded"]},
+            {"run": {"notebook": "after", "parameters": {"text": "{{ event.notebook }}: {{ event.result.bytes }} of {{ event.parameters.file }}"}}})
+    server.put("in/{{ event.size }}.bin", b"12345")
+    [run] = ended(server, "arrived", 1)
+    assert run["state"] == "succeeded" and run["result"] == {"bytes": 5, "typed": 5} and run["label"] == "arrived", run
+    assert run["parameters"]["file"] == "in/{{ event.size }}.bin"
+    [firing] = firings(server, "arrived")
+    assert run["decision"] == firing["decision"] and firing["delivery"] == "sent"
+    [second] = ended(server, "then", 1)
+    assert second["result"] == "count: 5 of in/{{ event.size }}.bin"
+    decision = server.requests.get(f"/v1/decisions/{second['decision']}").json()
+    assert decision["grounds"]["chain"] == ["arrived"] and decision["trigger"] == "then"
+    assert state(server, "then")["state"] == "waiting" and state(server, "then")["under_way"] is None
+
+
+def test_a_run_whose_output_fires_its_own_trigger_is_stopped_after_the_first(server):
+    server.put_notebook("copy", "import suricate as s\ns.write(f'loop/{version}', b'x')", parameters="version = 0")
+    trigger(server, "loop", {"kind": "object", "prefix": "loop/"}, {"run": {"notebook": "copy", "parameters": {"version": "{{ event.size }}"}}})
+    server.put("loop/start", b"123")
+    wait_until(lambda: state(server, "loop")["state"] == "stopped", "the loop has been stopped", 90)
+    assert "what it has caused itself: loop → loop" in state(server, "loop")["error"]
+    assert len(firings(server, "loop")) == 1
+
+
+def test_runs_queue_one_behind_the_other_through_a_kill(server):
+    server.put_notebook("sleepy", SLEEPY, parameters="n = 0")
+    trigger(server, "jobs", {"kind": "api"}, {"run": {"notebook": "sleepy", "parameters": {"n": "{{ event.parameters.n }}"}}})
+    assert [fire(server, "jobs", n=n).json()["state"] for n in (1, 2, 3)] == ["fired", "queued", "queued"]
+    assert state(server, "jobs")["state"] == "working" and state(server, "jobs")["queued"] == 2
+    wait_until(lambda: len(runs_of(server, "jobs")) == 1, "the first has begun", 90)
+    server.restart(kill=True)
+    for n in (1, 2, 3):
+        wait_until(lambda n=n: len(runs_of(server, "jobs")) == n, f"run {n} has begun and no other", 90)
+        server.put(f"go/{n}", b"")
+        server.wait_run(runs_of(server, "jobs")[0]["run"])
+    assert [run["result"] for run in ended(server, "jobs", 3)] == [1, 2, 3]
+    wait_until(lambda: state(server, "jobs")["state"] == "waiting", "nothing is left")
+
+
+def test_what_comes_while_a_run_goes_on_is_skipped_or_replaces_it(server):
+    server.put_notebook("sleepy", SLEEPY, parameters="n = 0")
+    then = {"run": {"notebook": "sleepy", "parameters": {"n": "{{ event.parameters.n }}"}}}
+    trigger(server, "skips", {"kind": "api"}, then, concurrency="skip")
+    trigger(server, "swaps", {"kind": "api"}, then, concurrency="replace")
+    assert [fire(server, "skips", n=n).json()["state"] for n in (1, 2)] == ["fired", "skipped"]
+    assert [fire(server, "swaps", n=3).json()["state"]] == ["fired"]
+    wait_until(lambda: len(runs_of(server, "swaps")) == 1, "the one to be replaced has begun", 90)
+    assert [fire(server, "swaps", n=n).json()["state"] for n in (4, 5)] == ["queued", "queued"]
+    wait_until(lambda: len(runs_of(server, "swaps")) == 2, "the newest has taken its place", 90)
+    for n in (1, 5):
+        server.put(f"go/{n}", b"")
+    assert [run["result"] for run in ended(server, "skips", 1)] == [1]
+    assert [(run["state"], run["result"]) for run in ended(server, "swaps", 2)] == [("cancelled", None), ("succeeded", 5)]
+    assert [one["state"] for one in firings(server, "skips")] == ["skipped", "fired"]
+    assert state(server, "swaps")["skipped"] == 1
+    wait_until(lambda: fire(server, "skips", n=1).json()["state"] == "fired", "it fires again")

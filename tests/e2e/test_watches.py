@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+import math
+import random
+from datetime import datetime
 from typing import Any, Callable
 
 import pytest
@@ -123,6 +125,30 @@ def test_a_back_test_needs_no_watch_and_gives_scores(watching):
     assert tested["scores"]["levels"][-1] == "critical" and len(tested["scores"]["times"]) == 51
 
 
+def test_a_day_live_and_replayed_is_the_same_to_the_last_byte(watching):
+    """Pushed in pieces, with restarts in between, against one back-test of all of it."""
+    rules = {"levels": {"on": "score", "warning": {"enter": 0.99, "leave": 0.9}, "critical": {"enter": 0.999, "leave": 0.9}}, "hold": {"windows": 2, "of": 3},
+             "cooldown": "5m", "settle": "30s", "by": ["host"], "every": "30s", "detector": {"kind": "combination"}}
+    watch(watching, **rules)
+    numbers = random.Random(7)
+    day = [(30 * n + numbers.random() * 20, 50 + 20 * math.sin(n / 458) + numbers.gauss(0, 3) + (60 if n % 611 < 6 else 0), host)
+           for n in range(2880) for host in ("a", "b", "c") if numbers.random() > 0.02]
+    day.sort()
+    pieces = sorted(numbers.sample(range(len(day)), 30))
+    for number, (start, end) in enumerate(zip([0, *pieces], [*pieces, len(day)])):
+        say(watching, *day[start:end])
+        if number % 10 == 9:
+            (watching.kill if number % 20 == 9 else watching.stop)()
+            watching.start()
+    wait_until(reached(watching, 86_340), "the day was gone through")
+    live, again = decisions(watching), backtest(watching)
+    parts = ("id", "key", "event", "level", "action", "grounds", "reason")
+    assert len(live) > 10 and again["compared"] == {"live": len(live), "same": len(live), "differ": []}
+    assert [json.dumps({part: one[part] for part in parts}, sort_keys=True) for one in live] == \
+        [json.dumps({part: one[part] for part in parts}, sort_keys=True) for one in again["decisions"]]
+    assert seen(watching)["differing"] == 0
+
+
 def test_nothing_is_decided_twice_or_lost_over_kills(watching):
     watch(watching, by=["host"])
     for round_ in range(4):
@@ -192,6 +218,24 @@ def test_a_watch_waits_for_its_stream_and_begins_again_with_another_of_that_name
     wait_until(lambda: len(decisions(server)) == 2, "it fired again")
 
 
+def test_a_watch_from_now_on_begins_with_a_log_that_is_younger_than_what_it_would_learn(watching):
+    say(watching, *[(10 * n + 1, 10) for n in range(240)])
+    answer = watching.requests.put("/v1/watches/w", json={"stream": "load", "values": ["avg(v)"], "levels": LEVELS})
+    assert answer.status_code == 201, answer.text
+    wait_until(reached(watching, 2390), "it has learned")
+    assert seen(watching)["state"] == "running" and decisions(watching) == []
+    say(watching, *[(2401 + 10 * n, 5000) for n in range(3)], (2441, 10))
+    wait_until(lambda: decisions(watching), "it fired")
+
+
+def test_one_message_of_long_ago_costs_nothing(watching):
+    push(watching.requests, "load", {"t": 86400, "v": 1, "host": "a"})
+    say(watching, (1, 10), (11, 200), (21, 10))
+    watch(watching)
+    wait_until(lambda: decisions(watching), "it fired")
+    wait_until(reached(watching, 20), "it came to the end")
+
+
 def test_a_thousand_keys_at_once_and_more_than_it_takes(watching):
     watch(watching, by=["host"], keys_max=1000, group="window")
     say(watching, *[(1 + n / 1000, 200, f"key{n:04}") for n in range(1500)], (11, 1, "key0000"))
@@ -245,7 +289,7 @@ def test_watches_are_edited_by_etag_listed_and_deleted(watching):
     problem(watching.requests.put("/v1/watches/w", json=made["definition"], headers={"If-Match": '"w0-0"'}), 412)
     answer = watching.requests.put("/v1/watches/w", json={**made["definition"], "description": "x"}, headers={"If-Match": f'"{made["etag"]}"'})
     assert answer.status_code == 200 and answer.json()["definition"]["description"] == "x"
-    assert [one["name"] for one in watching.requests.get("/v1/watches").json()["items"]] == ["w"]
+    assert [one["name"] for one in watching.requests.get("/v1/watches").json()["items"] if one["name"] != "_self"] == ["w"]
     assert watching.requests.delete("/v1/watches/w").status_code == 204
     problem(watching.requests.get("/v1/watches/w"), 404, "PUT /v1/watches/w")
 
@@ -258,3 +302,57 @@ def test_a_dry_run_notes_and_delivers_nothing(watching):
     wait_until(lambda: decisions(watching), "it fired")
     only, = decisions(watching)
     assert only["action"] == "hook" and only["state"] in ("noted", "stopped") and only["attempts"] == 0
+
+
+def kmeans(centre: float) -> dict[str, Any]:
+    """A model that takes values around `centre` for normal."""
+    return {"kind": "kmeans", "format": 1, "centres": [[0.0]], "mean": [centre], "scale": [1.0], "lags": 1,
+            "distances": [n / 100 for n in range(200)]}
+
+
+def save_model(server: Server, centre: float) -> int:
+    answer = server.requests.post("/v1/models/m", json={"value": kmeans(centre), "kind": "kmeans"})
+    assert answer.status_code in (200, 201), answer.text
+    return answer.json()["version"]
+
+
+def test_a_promoted_model_is_used_from_the_next_window_and_replays_change_at_the_same_one(watching):
+    assert save_model(watching, 10) == 1
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99, "leave": 0.9}})
+    say(watching, (1, 10), (11, 30), (21, 10), (31, 10))
+    wait_until(reached(watching, 30), "the first windows")
+    assert [one["models"] for one in decisions(watching)] == [[{"name": "m", "version": 1}]] * 2
+    assert save_model(watching, 30) == 2
+    assert seen(watching)["model"] == {"name": "m", "version": 1}, "a candidate changes nothing"
+    assert watching.requests.post("/v1/models/m/promote", json={"version": 2}).status_code == 200
+    wait_until(lambda: seen(watching)["model"] == {"name": "m", "version": 2}, "the watch uses it")
+    say(watching, (41, 30), (51, 30), (61, 10), (71, 30), (81, 30))
+    wait_until(reached(watching, 80), "the other windows")
+    watching.kill()
+    watching.start()
+    wait_until(lambda: seen(watching)["keys"] == 1, "it runs again")
+    live = decisions(watching)
+    assert live[-1]["models"] == [{"name": "m", "version": 2}] and live[-1]["event"] == "resolved"
+    tested = backtest(watching)
+    assert tested["compared"] == {"live": len(live), "same": len(live), "differ": []}
+    shadow = backtest(watching, model_version=2)
+    assert [one["id"] for one in shadow["decisions"]] != [one["id"] for one in live], "another model decides otherwise"
+
+
+def test_a_model_that_no_longer_fits_has_drifted(watching):
+    save_model(watching, 10)
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99999}})
+    say(watching, *[(10 * n + 1, 10 + (n % 20) / 10) for n in range(50)], *[(501 + 10 * n, 13 + (n % 10) / 10) for n in range(300)])
+    wait_until(reached(watching, 3490), "gone through")
+    wait_until(lambda: watching.requests.get("/v1/models/m").json()["drift"], "its model says so")
+    events = watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]
+    wait_until(lambda: any(one["body"]["event"] == "model.drift" for one in
+                           watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]), f"an event: {len(events)}")
+
+
+def test_a_watch_waits_for_its_model(watching):
+    watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99}})
+    say(watching, (1, 10), (11, 10))
+    wait_until(lambda: seen(watching)["state"] == "waiting" and "live version" in seen(watching)["error"], "it says what it waits for")
+    save_model(watching, 10)
+    wait_until(reached(watching, 10), "it goes on")

@@ -3,10 +3,12 @@
 #include "act/action.h"
 #include "act/decision.h"
 #include "act/delivery.h"
+#include "act/guard_facts.h"
 #include "act/iteration.h"
 #include "act/model.h"
 #include "act/outbox.h"
 #include "act/signature.h"
+#include "act/silence.h"
 #include "aggregate/blobref.h"
 #include "aggregate/fetch.h"
 #include "aggregate/object.h"
@@ -32,7 +34,7 @@ static void open_world(struct world *w)
 {
     static const struct store_migration *const migrations[] = {
         blobref_migrations, log_migrations, stream_migrations, object_migrations, fetch_migrations, consumer_migrations,
-        action_migrations, decision_migrations, model_migrations, NULL};
+        action_migrations, decision_migrations, guard_migrations, silence_migrations, model_migrations, NULL};
     static const char *const allow[] = {"127.0.0.1:9", NULL};
     const struct fetches_options fetches_options = {.allow = allow};
     const struct log_options log_options = {.owner = {blobref_hold, blobref_release, blobref_collect}};

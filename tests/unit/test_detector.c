@@ -214,6 +214,9 @@ static void a_detector_is_refused_with_a_word_about_the_field(void **unused)
     assert_string_equal(err.field, "/parameters/period");
     check_fails(detector_new("threshold", crossed, NULL, 1, &detector, &err), SU_INVALID, "beyond a limit");
     check_fails(detector_new("seasonal", NULL, model, 1, &detector, &err), SU_INVALID, "without a model");
+    SU_AUTO_JSON json_t *nowhere = json_pack("{s:s}", "zone", "Europe/Atlantis");
+    check_fails(detector_new("seasonal", nowhere, NULL, 1, &detector, &err), SU_INVALID, "Atlantis");
+    assert_string_equal(err.field, "/parameters/zone");
     check_fails(detector_new("seasonal", NULL, NULL, 2, &detector, &err), SU_INVALID, "at most 1 value a point");
     check_fails(detector_new("combination", NULL, NULL, 0, &detector, &err), SU_INVALID, "1 to 32 values");
     check_fails(detector_new("combination", NULL, NULL, 33, &detector, &err), SU_INVALID, "1 to 32 values");
@@ -342,6 +345,25 @@ static void the_hour_of_the_week_is_known(void **unused)
     watched_done(&watched);
 }
 
+/* A job that runs at one hour of Berlin's clocks, every day; watched before and after they go back on 2026-10-25. */
+static void the_hour_is_that_of_the_zone(void **unused)
+{
+    int strange[2] = {0};
+    for (int in_zone = 0; in_zone < 2; in_zone++) {
+        struct watched watched = watch_of("seasonal", in_zone ? "{\"zone\": \"Europe/Berlin\"}" : NULL, 1);
+        uint64_t seed = 3;
+        watched.step_us = 60 * MINUTE;
+        watched.time_us = 1790553600LL * SECOND + watched.step_us;      /* windows from Monday, 2026-09-28, on */
+        for (int hour = 0; hour < 35 * 24; hour++) {
+            int local = hour + (hour < 27 * 24 + 1 ? 2 : 1);
+            double score = see(&watched, (local % 24 == 3 ? 100 : 10) + noise(&seed)).score;
+            strange[in_zone] += hour >= 28 * 24 && score > 0.99;
+        }
+        watched_done(&watched);
+    }
+    assert_true(strange[0] >= 4 && strange[1] <= 2);
+}
+
 static void a_gap_of_weeks_and_a_clock_in_2099_break_nothing(void **unused)
 {
     struct watched watched = watch_of("seasonal", NULL, 1);
@@ -463,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_key_that_never_spoke_is_missed_too),
         cmocka_unit_test(a_late_window_ends_no_silence),
         cmocka_unit_test(the_hour_of_the_week_is_known),
+        cmocka_unit_test(the_hour_is_that_of_the_zone),
         cmocka_unit_test(a_gap_of_weeks_and_a_clock_in_2099_break_nothing),
         cmocka_unit_test(a_new_level_becomes_normal),
         cmocka_unit_test(the_sums_of_a_change_are_those_computed_elsewhere),

@@ -28,7 +28,7 @@ static void policy_refuses(const char *text, const char *field, const char *part
 /* One step at `second`; the size afterwards. */
 static int64_t size_after(const struct scale_policy *policy, struct scale_state *state, double second, double metric, int64_t floor)
 {
-    int64_t before = state->current, desired = -1;
+    int64_t before = scale_current(policy, state), desired = -1;
     bool is_new = scale_step(policy, state, (int64_t)(second * 1e6), metric, floor, &desired);
     assert_int_equal(is_new, state->current != before);
     assert_true(!is_new || desired == state->current);
@@ -55,9 +55,8 @@ static void a_policy_says_what_is_wrong(void **state)
 static void the_size_follows_the_target(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":0.5,\"max\":100,\"initial\":10,\"settle\":\"0s\",\"stabilise_down\":\"0s\"}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 1, 0.50, 0), 10);
     assert_int_equal(size_after(&policy, &s, 2, 0.55, 0), 10);      /* within the tolerance */
     assert_int_equal(size_after(&policy, &s, 3, 0.45, 0), 10);
@@ -70,10 +69,10 @@ static void the_size_follows_the_target(void **state)
 
 static void a_total_is_shared_out(void **state)
 {
-    const struct scale_policy policy = policy_of("{\"target\":30,\"max\":50,\"min\":0,\"initial\":0,\"total\":true,\"settle\":\"0s\",\"stabilise_down\":\"0s\"}");
-    struct scale_state s;
+    const struct scale_policy policy = policy_of(
+        "{\"target\":30,\"max\":50,\"min\":0,\"initial\":0,\"total\":true,\"settle\":\"0s\",\"stabilise_down\":\"0s\"}");
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 1, 0, 0), 0);
     assert_int_equal(size_after(&policy, &s, 2, 1, 0), 1);          /* from nothing */
     assert_int_equal(size_after(&policy, &s, 3, 300, 0), 10);
@@ -84,9 +83,8 @@ static void a_total_is_shared_out(void **state)
 static void bounds_and_floor_hold_at_once(void **state)
 {
     struct scale_policy policy = policy_of("{\"target\":1,\"max\":20,\"min\":2,\"initial\":4,\"total\":true}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 1, 6, 0), 6);
     assert_int_equal(size_after(&policy, &s, 2, 6, 9), 9);          /* although the step before still settles */
     assert_int_equal(size_after(&policy, &s, 3, 6, 99), 20);        /* a floor does not pass max */
@@ -97,10 +95,9 @@ static void bounds_and_floor_hold_at_once(void **state)
 static void what_is_missing_changes_nothing(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":1,\"max\":20,\"initial\":4,\"total\":true,\"settle\":\"0s\"}");
-    struct scale_state s, before;
+    struct scale_state s = {0}, before;
     int64_t desired;
     (void)state;
-    scale_begin(&policy, &s);
     size_after(&policy, &s, 10, 8, 0);
     before = s;
     assert_false(scale_step(&policy, &s, 11 * S, NAN, 15, &desired));
@@ -115,9 +112,8 @@ static void steps_have_a_limit(void **state)
 {
     const struct scale_policy policy = policy_of(
         "{\"target\":1,\"max\":50,\"initial\":10,\"total\":true,\"settle\":\"0s\",\"stabilise_down\":\"0s\",\"step_up\":4,\"step_down\":2}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 1, 40, 0), 14);
     assert_int_equal(size_after(&policy, &s, 2, 40, 0), 18);
     assert_int_equal(size_after(&policy, &s, 3, 3, 0), 16);
@@ -128,9 +124,8 @@ static void of_the_last_while_the_safest_is_taken(void **state)
 {
     const struct scale_policy policy = policy_of(
         "{\"target\":1,\"max\":50,\"initial\":10,\"total\":true,\"settle\":\"0s\",\"ahead\":\"0s\",\"stabilise_up\":\"20s\",\"stabilise_down\":\"60s\"}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     for (double t = 0; t < 20; t += 5)
         assert_int_equal(size_after(&policy, &s, t, 10, 0), 10);
     assert_int_equal(size_after(&policy, &s, 20, 30, 0), 10);       /* 10 was enough within the last 20 s */
@@ -146,9 +141,8 @@ static void every_cadence_fits_into_the_memory(void **state)
     const struct scale_policy policy = policy_of("{\"target\":1,\"max\":50,\"initial\":10,\"total\":true,\"settle\":\"0s\",\"ahead\":\"0s\"}");
     (void)state;
     for (double every = 0.01; every < 400; every *= 3) {
-        struct scale_state s;
+        struct scale_state s = {0};
         double t = 1;
-        scale_begin(&policy, &s);
         assert_int_equal(size_after(&policy, &s, t, 20, 0), 20);
         while (size_after(&policy, &s, t += every, 5, 0) == 20)
             assert_true(t < 1000);
@@ -160,9 +154,8 @@ static void an_action_works_before_the_next_in_its_direction(void **state)
 {
     const struct scale_policy policy = policy_of(
         "{\"target\":1,\"max\":50,\"initial\":10,\"total\":true,\"settle\":\"60s\",\"ahead\":\"0s\",\"stabilise_down\":\"0s\"}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 0, 20, 0), 20);
     assert_int_equal(size_after(&policy, &s, 59, 40, 0), 20);
     assert_int_equal(size_after(&policy, &s, 60, 40, 0), 40);
@@ -175,9 +168,8 @@ static void an_action_works_before_the_next_in_its_direction(void **state)
 static void capacity_on_its_way_is_counted(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":0.5,\"max\":100,\"initial\":10,\"settle\":\"60s\",\"ahead\":\"0s\"}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     assert_int_equal(size_after(&policy, &s, 0, 1.0, 0), 20);
     for (double t = 5; t < 60; t += 5)
         assert_int_equal(size_after(&policy, &s, t, 1.0, 0), 20);
@@ -188,11 +180,9 @@ static void capacity_on_its_way_is_counted(void **state)
 static void a_rise_is_seen_ahead_and_a_jump_is_no_rise(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":1,\"max\":500,\"initial\":100,\"total\":true,\"settle\":\"60s\",\"stabilise_down\":\"0s\"}");
-    struct scale_state ramp, jump;
+    struct scale_state ramp = {0}, jump = {0};
     int64_t sizes[120];
     (void)state;
-    scale_begin(&policy, &ramp);
-    scale_begin(&policy, &jump);
     for (int i = 0; i < 120; i++) {
         double t = 5 * i, noise = i % 2 ? 2 : -2, rising = 100 + (t > 200 ? t - 200 : 0) * 0.5;      /* half a worker a second */
         sizes[i] = size_after(&policy, &ramp, t, rising + noise, 0);
@@ -208,9 +198,8 @@ static void a_rise_is_seen_ahead_and_a_jump_is_no_rise(void **state)
 static void one_change_answers_a_leap(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":1,\"max\":500,\"initial\":100,\"total\":true}");
-    struct scale_state s;
+    struct scale_state s = {0};
     (void)state;
-    scale_begin(&policy, &s);
     for (int t = 0; t < 300; t += 5)
         assert_int_equal(size_after(&policy, &s, t, t % 10 ? 98 : 102, 0), 100);
     assert_int_equal(size_after(&policy, &s, 300, 150, 0), 100);
@@ -222,10 +211,9 @@ static void one_change_answers_a_leap(void **state)
 static void noise_moves_nothing(void **state)
 {
     const struct scale_policy policy = policy_of("{\"target\":1,\"max\":500,\"initial\":100,\"total\":true}");
-    struct scale_state s;
+    struct scale_state s = {0};
     uint32_t random = 1;
     (void)state;
-    scale_begin(&policy, &s);
     for (int t = 0; t < 36000; t += 5) {
         random = random * 1664525u + 1013904223u;
         assert_int_equal(size_after(&policy, &s, t, 96 + (double)(random >> 16) * 8 / 65536, 0), 100);

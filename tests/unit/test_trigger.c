@@ -2,7 +2,9 @@
 #include "check.h"
 #include "act/decision.h"
 #include "act/filter.h"
+#include "act/guard_facts.h"
 #include "act/schedule.h"
+#include "act/silence.h"
 #include "act/trigger.h"
 #include "act/trigger_private.h"
 #include "aggregate/blobref.h"
@@ -166,7 +168,8 @@ static int64_t now_of(void *arg) { return ((struct world *)arg)->now_us; }
 static void open_world(struct world *w)
 {
     static const struct store_migration *const migrations[] = {blobref_migrations, log_migrations, stream_migrations, object_migrations,
-                                                               run_migrations, decision_migrations, trigger_migrations, NULL};
+                                                               run_migrations, decision_migrations, guard_migrations,
+                                                               silence_migrations, trigger_migrations, NULL};
     const struct log_options log_options = {.owner = {blobref_hold, blobref_release, blobref_collect}};
     const struct schedule_options options = {now_of, w};
     struct su_err err;

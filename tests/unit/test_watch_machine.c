@@ -196,7 +196,11 @@ static void windows_are_used_and_learned_from(void **state)
     tell_story(&rules, &key, ".w", ".O", "");
     const struct watch_input next = window_of('w', key.seen_us + S), overlapping = window_of('w', key.seen_us + 2 * S + S / 2),
                              later = window_of('w', key.seen_us + 3 * S);
+    assert_true(watch_use(&rules, &key, &next).may_learn);      /* too young to know an episode from what is new */
+    key.first_us -= WATCH_YOUNG_WINDOWS * (int64_t)S;
     assert_true(watch_use(&rules, &key, &next).is_used && !watch_use(&rules, &key, &next).may_learn);
+    const struct watch_input long_after = window_of('w', key.opened_us + (WATCH_KEPT_WINDOWS + 1) * (int64_t)S);
+    assert_true(watch_use(&rules, &key, &long_after).may_learn);
     assert_true(watch_use(&learning, &key, &next).may_learn);
     watch_acted(&rules, &key, key.seen_us);
     assert_int_equal(key.state, WATCH_COOLING);

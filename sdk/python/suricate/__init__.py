@@ -42,6 +42,7 @@ from ._objects import list as list  # not in __all__: a star import must not hid
 from ._output import progress, result, show
 from ._plain import plain
 from ._run import Run, fetch, recipes, run, run_recipe, runs
+from ._score import score
 from ._streams import (
     create_stream,
     delete_stream,
@@ -138,6 +139,7 @@ __all__ = [
     "run_recipe",
     "runs",
     "save_model",
+    "score",
     "scores",
     "show",
     "silence",

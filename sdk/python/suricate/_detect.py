@@ -20,7 +20,7 @@ def detectors() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``kind, version, summary, source, cost, is_multivariate, parameters`` each.
+        ``name, version, summary, source, cost, is_multivariate, parameters`` each.
     """
     items: list[dict[str, Any]] = call("GET", path("detectors"))["items"]
     return items

@@ -6,6 +6,7 @@ import base64
 import builtins
 import importlib
 import json
+import os
 import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
@@ -25,6 +26,24 @@ _PICKLE = "application/vnd.suricate.model+pickle"
 _TYPES = {"json": _JSON, "skops": _SKOPS, "pickle": _PICKLE}
 _FORMATS = {media_type: form for form, media_type in _TYPES.items()} | {"application/json": "json"}
 _STREAMED_BYTES = 16 << 20
+
+#: Classes of scikit-learn's that skops does not know to be harmless. The first are plain Python. The others are C: what
+#: is in them can't run anything, but wrong contents could crash the process, so they are taken for granted in a kernel only.
+_HARMLESS = {
+    *(f"sklearn.gaussian_process.kernels.{name}" for name in (
+        "CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel",
+        "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel")),
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+}  # fmt: skip
+_NATIVE = {
+    "sklearn.tree._tree.Tree",
+    *(f"sklearn.neighbors._{kind}.{name}{bits}" for kind, name in (("kd_tree", "KDTree"), ("ball_tree", "BallTree"))
+      for bits in ("", "32", "64")),
+    *(f"sklearn.metrics._dist_metrics.{name}Distance{bits}" for name in ("Euclidean", "Manhattan", "Chebyshev", "Minkowski")
+      for bits in ("", "32", "64")),
+}  # fmt: skip
 
 
 class ModelVersion(TypedDict):
@@ -349,10 +368,11 @@ def _load_skops(name: str, body: bytes, trusted: builtins.list[str]) -> Any:
     skops = _skops()
     if skops is None:
         raise errors.Invalid(f"{name} was kept by skops, which this environment lacks")
-    unknown = sorted(set(skops.get_untrusted_types(data=body)) - set(trusted))
-    if unknown:
+    known = {*trusted, *_HARMLESS, *(_NATIVE if os.environ.get("SURICATE_SOCKET") else ())}
+    found = set(skops.get_untrusted_types(data=body))
+    if found - known:
         raise errors.Denied(
-            f"{name} holds classes that are not trusted: {', '.join(unknown)}; "
+            f"{name} holds classes that are not trusted: {', '.join(sorted(found - known))}; "
             "name them in trusted=[…] if you know them"
         )
-    return skops.loads(body, trusted=trusted)
+    return skops.loads(body, trusted=sorted(found))

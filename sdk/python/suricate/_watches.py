@@ -139,7 +139,7 @@ def backtest(
     scores : bool
         Whether the scores of every window come too.
     **definition
-        What is to differ from the watch's own definition, for this once.
+        Members that replace those of the watch's own definition, for this once.
 
     Returns
     -------
