@@ -14,20 +14,22 @@
  *
  * A window without messages is judged by the silence alone (absence).
  *
- * Cost: 2 µs a point for one value, 1 µs and 0.15 for each further one for several; 5 to 8 KiB a key. */
+ * Cost: 3 µs a point for one value (of which the shape 2), 1 µs and 0.2 for each further one for several; 4 to 8 KiB a key. */
 #include <stdlib.h>
 
 #include "act/baseline.h"
 #include "act/detector_private.h"
 #include "act/rarity.h"
 
-enum { RING = 16, LASTING = 8, LASTING_DROPPED = 4, SHAPE_WINDOW = 24, PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3, OPINIONS_MAX = 6 };
+enum { RING = 16, FIRST = 2 * BASELINE_POINTS, LASTING = 8, LASTING_DROPPED = 4, SHAPE_WINDOW = 24 };
+enum { PCA_DIMENSIONS_MAX = 24, PARTS_MAX = 3 };
 #define DEVIATION_MAX 7.9       /* a deviation beyond counts as this: the ring keeps sixteenths in a byte */
 #define DEVIATION_UNIT 16.0
 #define DEVIATION_TO_SPREAD 1.2533141373155001     /* sqrt(pi/2) */
+#define RESIDUAL 1500.0         /* points within which the spread of what a season leaves over follows */
 #define TREND 1000.0            /* points within which the correlations' mean follows */
-#define CORRELATED 8.0          /* what the correlations' opinion weighs beside the others, once they are known: */
-#define MATURE 25.0             /* from so many points per pair of dimensions on */
+#define CORRELATED 40.0         /* what the correlations' opinion weighs beside the others, once they are known: */
+#define MATURE 600.0            /* from so many points per pair of dimensions on */
 #define LEAST 1e-6              /* share: no score says more */
 #define FAR 3.0                 /* times what one point in a thousand was */
 #define WILD 5.0                /* spreads; what follows within a shape's window is no shape of its own */
@@ -56,7 +58,7 @@ struct combination {
 struct dimension {
     double level;               /* of what the season leaves, or of the value itself; not robust: what is linear stays correlated */
     double trend;               /* the same, but it follows whatever happens: for the correlations */
-    float spread;
+    double spread;
     float usual;                /* how far the long statistic usually is from 0 */
     int8_t ring[RING];          /* the last deviations */
 };
@@ -153,6 +155,12 @@ static double off(const struct state *state, const struct dimension *dimension, 
     return newer * older > 0 ? fmin(fabs(newer), fabs(older)) : 0;
 }
 
+/* The same of all sixteen points, as far as the newest four agree. */
+static double off_long(const struct state *state, const struct dimension *dimension)
+{
+    return fmin(off(state, dimension, RING / 2), 1.5 * fabs(mean_of(state, dimension, 0, 4)));
+}
+
 static double restless(const struct state *state, const struct dimension *dimension, uint32_t from, uint32_t count)
 {
     double sum = 0;
@@ -164,15 +172,16 @@ static double restless(const struct state *state, const struct dimension *dimens
 /* Level and spread take a step towards the value; a wild one widens the spread no more than three spreads would. */
 static void follow(struct dimension *dimension, double away, double rate, bool is_first)
 {
-    double spread = (double)dimension->spread, far = is_first ? fabs(away) : fmin(fabs(away), CALM * spread + 0.1 * fabs(away));
+    double spread = dimension->spread, far = is_first ? fabs(away) : fmin(fabs(away), CALM * spread + 0.1 * fabs(away));
     dimension->level += rate * away;
-    dimension->spread += (float)(rate * (DEVIATION_TO_SPREAD * far - spread));
+    dimension->spread += rate * (DEVIATION_TO_SPREAD * far - spread);
 }
 
 /* The ring's newest place receives the value's deviation; returns it unbounded. */
 static double deviate(struct state *state, struct dimension *dimension, double value, double memory, bool may_learn)
 {
-    double away = isnan(value) ? 0 : value - dimension->level, unit = fmax((double)dimension->spread, 1e-12 * fabs(dimension->level) + 1e-30);
+    double away = isnan(value) ? 0 : value - dimension->level;
+    double unit = fmax(dimension->spread, 1e-12 * fabs(dimension->level) + 1e-30);
     double z = state->points < 2 ? 0 : away / unit;
     dimension->ring[(state->next + RING - 1) % RING] = (int8_t)lrint(fmin(fmax(z, -DEVIATION_MAX), DEVIATION_MAX) * DEVIATION_UNIT);
     if (may_learn && !isnan(value))
@@ -195,7 +204,7 @@ static void add(struct opinions *opinions, double score, double weight)
 
 static void add_statistic(struct opinions *opinions, struct state *state, enum statistic which, double strangeness, bool may_learn)
 {
-    add(opinions, rarity_judge_tamed(&state->statistics[which], strangeness, may_learn && state->points > DETECTOR_WARM_POINTS), 1);
+    add(opinions, rarity_judge_tamed(&state->statistics[which], strangeness, may_learn && state->points > FIRST), 1);
 }
 
 /* With a short past no rank says much.  What is several times farther off than one point in a thousand was is told by
@@ -214,11 +223,11 @@ static void judge_one(const struct detector *detector, struct state *state, cons
     struct dimension *only = &state->dimensions[0];
     ask(detector, state, SEASON, point, &part);
     *ret = (struct detector_verdict){.value = part.value, .expected = part.expected, .low = part.low, .high = part.high, .dimension = 0};
-    double z = deviate(state, only, part.value - part.expected, 5000, point->may_learn);
+    double z = deviate(state, only, part.value - part.expected, RESIDUAL, point->may_learn);
     opinions->far = far_share(state, fabs(z));
     add_statistic(opinions, state, INSTANT, fabs(z), point->may_learn);
     add_statistic(opinions, state, SHORT, fmin(off(state, only, 2), 1.5 * fabs(z)), point->may_learn);
-    add_statistic(opinions, state, LONG, off(state, only, 8), point->may_learn);
+    add_statistic(opinions, state, LONG, off_long(state, only), point->may_learn);
     add_statistic(opinions, state, RESTLESS, fmin(restless(state, only, 0, 6), restless(state, only, 6, 6)), point->may_learn);
     state->since_wild = fabs(z) > WILD ? 0 : state->since_wild + (state->since_wild < UINT32_MAX);
     double shape = ask(detector, state, SHAPE, point, &part);
@@ -240,7 +249,7 @@ static void judge_several(const struct detector *detector, struct state *state, 
         double z = deviate(state, dimension, value, memory, point->may_learn || is_calm);
         if (!isnan(value))
             dimension->trend += deviations[i] * fmax(1 / (double)(state->points + 1), 1 / TREND);
-        double lasting = off(state, dimension, 8);
+        double lasting = off(state, dimension, RING / 2);
         instant = fmax(instant, fabs(z));
         shorter = fmax(shorter, fmin(off(state, dimension, 2), 1.5 * fabs(z)));
         if (dimension->usual > 0 && lasting / (double)dimension->usual > longer) {
@@ -285,6 +294,14 @@ static double lately(const struct state *state)
 
 /* -------------------------------------------------------------------- a point */
 
+static bool has_value(const struct detector *detector, const struct detector_point *point)
+{
+    for (size_t i = 0; i < detector->dimensions; i++)
+        if (!isnan(value_of(point, i)))
+            return true;
+    return false;
+}
+
 static void update(const struct detector *detector, void *memory, const struct detector_point *given, struct detector_verdict *ret)
 {
     struct state *state = memory;
@@ -297,6 +314,8 @@ static void update(const struct detector *detector, void *memory, const struct d
         ret->is_warm = part.is_warm;
         return;
     }
+    if (!has_value(detector, &point))
+        return;
     point.may_learn = given->may_learn;
     state->next = (state->next + 1) % RING;
     struct opinions opinions = {.far = 1};
@@ -307,8 +326,9 @@ static void update(const struct detector *detector, void *memory, const struct d
     state->points += state->points < UINT32_MAX;
     double unusual = log(opinions.sum / opinions.weight);
     state->past[(state->next + RING - 1) % RING] = (float)unusual;
-    bool is_learned = point.may_learn && state->points > DETECTOR_WARM_POINTS;
-    double now = rarity_judge_tamed(&state->now, unusual, is_learned), lasting = rarity_judge_tamed(&state->lasting, lately(state), is_learned);
+    bool is_learned = point.may_learn && state->points > FIRST;
+    double now = rarity_judge_tamed(&state->now, unusual, is_learned);
+    double lasting = rarity_judge_tamed(&state->lasting, lately(state), is_learned);
     ret->is_warm = rarity_is_warm(&state->now);
     double share = fmin(2 * (1 - fmax(now, lasting)), opinions.far);    /* twice: there were two to choose from */
     ret->score = fmax(0, 1 - fmax(share, LEAST));
@@ -323,8 +343,11 @@ static bool check(const struct detector *detector, const void *memory)
         is_sound = rarity_check(&state->statistics[i]);
     for (int i = 0; is_sound && i < RING; i++)
         is_sound = isfinite((double)state->past[i]);
-    for (size_t i = 0; is_sound && i < detector->dimensions; i++)
-        is_sound = isfinite(state->dimensions[i].level) && state->dimensions[i].spread >= 0 && isfinite((double)state->dimensions[i].spread) && state->dimensions[i].usual >= 0 && isfinite((double)state->dimensions[i].usual);
+    for (size_t i = 0; is_sound && i < detector->dimensions; i++) {
+        const struct dimension *dimension = &state->dimensions[i];
+        is_sound = isfinite(dimension->level) && isfinite(dimension->trend) && isfinite(dimension->spread) && dimension->spread >= 0 &&
+                   isfinite((double)dimension->usual) && dimension->usual >= 0;
+    }
     for (size_t i = 0; is_sound && i < made->parts_used; i++)
         is_sound = detector_check(made->parts[i].detector, (const char *)memory + made->parts[i].offset,
                                   detector_state_bytes(made->parts[i].detector));
@@ -333,10 +356,10 @@ static bool check(const struct detector *detector, const void *memory)
 
 const struct detector_kind detector_kind_combination = {
     .name = "combination",
-    .version = 1,
+    .version = 2,
     .summary = "the default: season, shifts, restlessness, shape, correlations and silence combined by rank, judged by the score's own past",
     .source = "Wilson, PNAS 116, 2019; Lavin and Ahmad, ICMLA 2015",
-    .cost = "2 µs a point, 5 to 8 KiB a key",
+    .cost = "3 µs a point, 4 to 8 KiB a key",
     .dimensions_max = DETECTOR_DIMENSIONS_MAX,
     .fields = combination_fields,
     .settings_bytes = sizeof(struct settings),
