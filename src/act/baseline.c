@@ -24,12 +24,17 @@ void baseline_learn(struct baseline *baseline, double value, double memory)
     baseline->spread += step * (DEVIATION_TO_SPREAD * fabs(error) - baseline->spread);
 }
 
-double baseline_unit(const struct baseline *baseline)
+double baseline_unit(double mean, double spread, double value)
 {
-    return fmax(baseline->spread, 1e-12 * fabs(baseline->mean) + 1e-100);
+    if (spread > 1e-12 * fabs(mean))
+        return spread;
+    return fmax(mean != 0 ? 0.05 * fabs(mean) : fabs(value), 1e-100);
 }
 
-double baseline_deviation(const struct baseline *baseline, double value) { return (value - baseline->mean) / baseline_unit(baseline); }
+double baseline_deviation(const struct baseline *baseline, double value)
+{
+    return (value - baseline->mean) / baseline_unit(baseline->mean, baseline->spread, value);
+}
 
 bool baseline_check(const struct baseline *baseline)
 {

@@ -16,10 +16,11 @@ struct baseline { double mean, spread; uint32_t points, reserved; };
 
 /* The first points count alike, later ones as 1/memory.  value: finite. */
 void baseline_learn(struct baseline *baseline, double value, double memory);
-/* (value - mean) / spread, signed; very large but finite when there was no spread. */
+/* (value - mean) / spread, signed and finite. */
 double baseline_deviation(const struct baseline *baseline, double value);
-/* Spread that a deviation is measured in: never 0. */
-double baseline_unit(const struct baseline *baseline);
+/* What a deviation of `value` from `mean` is measured in: the spread, or where there never was one (but for rounding) a
+ * twentieth of the mean, or where that is 0, the value.  Never 0. */
+double baseline_unit(double mean, double spread, double value);
 /* How far a step may go that the error `error` asks for, where `spread` is usual. */
 double baseline_clip(double error, double spread);
 bool baseline_check(const struct baseline *baseline);

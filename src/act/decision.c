@@ -251,7 +251,7 @@ static bool check_list(const struct decision_list *list, int64_t *ret_before, st
 
 bool decision_list(struct store *store, const struct decision_list *list, json_t **ret_items, char **ret_next, struct su_err *err)
 {
-    int64_t before, last = 0;
+    int64_t before = INT64_MAX, last = 0;
     if (!check_list(list, &before, err))
         return false;
     STORE_READ(store, db);
@@ -261,10 +261,12 @@ bool decision_list(struct store *store, const struct decision_list *list, json_t
         " AND (?4 IS NULL OR consumer = ?4) AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR run = ?6) AND (?7 IS NULL OR state = ?7)"
         " AND (?9 IS NULL OR watch = ?9) AND (?10 IS NULL OR key = ?10) AND (?11 IS NULL OR trigger = ?11)"
         " AND (?12 = 0 AND ?13 = 0 OR end_us > ?12 AND end_us <= ?13)"
-        " AND (?14 IS NULL OR id >= ?14 AND id < ?14 || '{') ORDER BY number DESC LIMIT ?8",
+        " AND (?14 IS NULL OR id >= ?14 AND id < ?14 || '{') AND (?15 = 0 OR decided_ms >= ?15) AND (?16 = 0 OR decided_ms < ?16)"
+        " ORDER BY number DESC LIMIT ?8",
         sql_text(list->tenant), sql_int(before), sql_text(list->stream), sql_text(list->consumer), sql_text(list->action),
         sql_text(list->run), sql_text(list->state), sql_int((int64_t)list->limit + 1), sql_text(list->watch),
-        sql_text(list->key), sql_text(list->trigger), sql_int(list->from_us), sql_int(list->to_us), sql_text(list->id));
+        sql_text(list->key), sql_text(list->trigger), sql_int(list->from_us), sql_int(list->to_us), sql_text(list->id),
+        sql_int(list->decided_from_ms), sql_int(list->decided_to_ms));
     SU_AUTO_JSON json_t *items = json_array();
     enum sql_next next = SQL_ERROR;
     bool has_more = false;

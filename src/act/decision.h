@@ -52,6 +52,7 @@ struct decision_list {
     const char *tenant, *stream, *consumer, *action, *run, *state, *watch, *key, *trigger, *cursor;
     const char *id;                 /* how it begins */
     int64_t from_us, to_us;             /* windows that end in (from, to]; both 0: any */
+    int64_t decided_from_ms, decided_to_ms;     /* made in [from, to); 0: any */
     size_t limit;
 };
 /* Newest first; *ret_next NULL at the end (caller frees). */
@@ -62,9 +63,9 @@ bool decision_get(struct store *store, const char *tenant, const char *id, json_
 /* What a tenant's decisions of the last day come to. */
 enum { DECISION_TOTAL_MINUTES = 60 };
 struct decision_totals {
-    int64_t decisions_24h, failed, waiting;     /* waiting: of any age */
+    int64_t decisions_24h, failed, held /* for a person */, waiting /* in the outbox, of any age */;
     uint64_t per_m[DECISION_TOTAL_MINUTES];     /* made in each minute, newest last */
-    json_t *failures;                           /* the last ten: {"at","name","message","run"} (new reference) */
+    json_t *failures;                           /* the last ten: {"at","name","message","id"} (new reference) */
 };
 bool decision_totals(struct store *store, const char *tenant, struct decision_totals *ret, struct su_err *err);
 

@@ -11,7 +11,7 @@ static void add_failure(struct sql_row *row, struct decision_totals *ret)
     const char *message = sql_col_text(row, 3);
     if (json_array_size(ret->failures) < FAILURES_MAX)
         json_array_append_new(ret->failures, json_pack("{s:s, s:s, s:s, s:o}", "at", su_time_text(sql_col_int(row, 1), at), "name",
-                                                       sql_col_text(row, 2), "message", message ? message : "not delivered", "run",
+                                                       sql_col_text(row, 2), "message", message ? message : "not delivered", "id",
                                                        su_json_text_or_null(sql_col_text(row, 4))));
 }
 
@@ -20,7 +20,7 @@ static bool count(struct sql *db, const char *tenant, struct decision_totals *re
 {
     int64_t now = su_now_ms();
     SQL_AUTO_END struct sql_row *row = sql_query(
-        db, err, "SELECT state, decided_ms, action, last_error, run FROM decisions WHERE tenant = ?1 ORDER BY number DESC LIMIT ?2",
+        db, err, "SELECT state, decided_ms, action, last_error, id FROM decisions WHERE tenant = ?1 ORDER BY number DESC LIMIT ?2",
         sql_text(tenant), sql_int(SCAN_MAX));
     enum sql_next next = SQL_ERROR;
     while (row && (next = sql_step(row, err)) == SQL_ROW && sql_col_int(row, 1) >= now - DAY_MS) {
@@ -28,6 +28,7 @@ static bool count(struct sql *db, const char *tenant, struct decision_totals *re
         bool has_failed = strcmp(sql_col_text(row, 0), "failed") == 0;
         ret->decisions_24h++;
         ret->failed += has_failed;
+        ret->held += strcmp(sql_col_text(row, 0), "held") == 0;
         if (has_failed)
             add_failure(row, ret);
         if (age >= 0 && age < HOUR_MS)

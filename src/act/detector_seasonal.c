@@ -181,7 +181,7 @@ static void seasonal_update(const struct detector *detector, void *memory, const
     double weight = weight_of(settings, state, point->time_us);
     struct usual usual = usual_between(state, place, weight);
     usual.mean = state->points ? usual.mean + usual.known * state->shift : value;
-    double unit = fmax(usual.spread, 1e-12 * fabs(usual.mean) + 1e-30), strangeness = fabs(value - usual.mean) / unit;
+    double unit = baseline_unit(usual.mean, usual.spread, value), strangeness = fabs(value - usual.mean) / unit;
     double band = rarity_bound(&state->rarity, 0.99) * unit;
     *ret = (struct detector_verdict){.value = value, .expected = usual.mean, .low = usual.mean - band, .high = usual.mean + band,
                                      .is_warm = rarity_is_warm(&state->rarity)};

@@ -44,7 +44,7 @@ static void judge(const struct limits *limits, struct learned *learned, double v
     bool has_limit = is_given(limits->above) || is_given(limits->below);
     bool is_beyond = value > limits->above || value < limits->below;    /* false where not given */
     double strangeness = strangeness_of(limits, learned->level.points ? baseline_deviation(&learned->level, value) : 0);
-    double unit = baseline_unit(&learned->level), band = rarity_bound(&learned->rarity, 0.99) * unit;
+    double band = rarity_bound(&learned->rarity, 0.99) * baseline_unit(learned->level.mean, learned->level.spread, value);
     ret->is_warm = has_limit || rarity_is_warm(&learned->rarity);
     ret->score = rarity_judge(&learned->rarity, strangeness, may_learn && learned->level.points >= BASELINE_POINTS);
     if (has_limit)

@@ -304,7 +304,8 @@ bool model_save_job(struct sql *db, struct model_saving *saving, struct su_err *
 {
     const struct model_save *save = &saving->save;
     MODEL_AUTO_ROW struct model_row model = {0};
-    if (!object_put_job(db, saving->upload, err) || !model_make(db, save->tenant, save->name, save->user, err) || !model_row_load(db, save->tenant, save->name, &model, err))
+    if (!object_put_job(db, saving->upload, err) || !model_make(db, save->tenant, save->name, save->user, err)
+        || !model_row_load(db, save->tenant, save->name, &model, err))
         return false;
     const struct object_info *info = object_put_info(saving->upload);
     saving->version = info->version;

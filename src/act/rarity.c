@@ -11,14 +11,15 @@ enum { ROOM_BELOW = RARITY_BINS - 3 * PER_OCTAVE };     /* below the first, thre
 #define TAIL_POINTS 10.0        /* but at least so many */
 #define SHAPE_PRIOR 0.1         /* and how many points that is worth */
 #define SHAPE_PRIOR_POINTS 100.0
-#define SHAPE_MIN 0.01
+#define SHAPE_MIN -0.1
 #define SHAPE_MAX 0.5
 #define SHAPE_NONE 1e-3         /* closer to 0 it is an exponential */
-#define CLAIM 100.0             /* times what was seen */
+#define CLAIM 1000.0            /* times what was seen */
 #define UNIT_MAX 1048576.0
 #define TAMED 0.9995            /* what is stranger is learned as this */
 #define STRANGE 0.999           /* a run of such points is one incident: */
-#define RUN_LEAST 0.03          /* its points count ever less, down to this */
+#define RUN_HELD 20             /* its first points are learned as one, when it is over or longer; */
+#define RUN_LEAST 0.03          /* its others count ever less, down to this */
 
 /* Number of the bin on the whole line of positive doubles: exponent and the first bits of the mantissa, which grow
  * with the number. */
@@ -127,9 +128,16 @@ static double judge(struct rarity *rarity, double strangeness, double most, bool
     double score = rarity_score(rarity, strangeness);
     if (!may_learn || !(strangeness >= 0))
         return score;
-    rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
-    if (score > most)
+    if (score > most && rarity->total > rarity->zeros)
         strangeness = fmin(strangeness, rarity_bound(rarity, most));
+    rarity->run = score < STRANGE ? 0 : rarity->run + (rarity->run < UINT32_MAX);
+    if (rarity->run > 0 && rarity->run <= RUN_HELD) {
+        rarity->held = fmaxf(rarity->held, (float)fmin(strangeness, FLT_MAX));
+        return score;
+    }
+    if (rarity->held > 0)
+        learn(rarity, rarity->held, 1);
+    rarity->held = 0;
     learn(rarity, strangeness, fmax(1 / fmax(rarity->run, 1), RUN_LEAST));
     return score;
 }
@@ -199,9 +207,9 @@ double rarity_score(const struct rarity *rarity, double strangeness)
     if (!(strangeness >= DBL_MIN) || !rarity_is_warm(rarity))
         return 0;
     double seen = share_from(rarity, absolute_of(strangeness) - rarity->origin);
-    if (rarity->total == rarity->zeros)     /* was always nothing: this is the first of n */
-        return 1 - rarity->unit / (rarity->total + rarity->unit);
-    if (seen * rarity->total < TAIL_POINTS * rarity->unit) {
+    if (rarity->total == rarity->zeros)     /* was always nothing: the first of n, and rarer the larger it is */
+        seen = rarity->unit / (rarity->total + rarity->unit) * pow(1 + SHAPE_PRIOR * strangeness, -1 / SHAPE_PRIOR);
+    else if (seen * rarity->total < TAIL_POINTS * rarity->unit) {
         struct tail tail;
         tail_fit(rarity, &tail);
         seen = fmax(seen, tail_share(&tail, fmin(strangeness, DBL_MAX)));
@@ -233,7 +241,7 @@ bool rarity_check(const struct rarity *rarity)
     if (!(rarity->unit >= 0) || rarity->unit > 2 * UNIT_MAX || rarity->origin < -RARITY_BINS || rarity->origin > ABSOLUTE_MAX)
         return false;
     double sum = rarity->zeros;
-    bool is_sound = rarity->zeros >= 0 && isfinite(rarity->total);
+    bool is_sound = rarity->zeros >= 0 && isfinite(rarity->total) && rarity->held >= 0 && isfinite(rarity->held);
     for (int i = 0; i < RARITY_BINS; i++) {
         is_sound &= rarity->bins[i] >= 0;
         sum += rarity->bins[i];

@@ -10,12 +10,13 @@
  * score is their share.  Beyond, the largest 3 % are continued by a generalised Pareto tail fitted by moments (Pickands
  * 1975; peaks over threshold as in Siffer et al., KDD 2017), with its shape drawn towards 0.1 and kept within -0.1 and
  * 0.5: data are seldom as tame as a Gaussian, and a tail promised too short is a false alarm.  Nothing is claimed
- * beyond a hundred times what was seen: the score is at most 1 - 1/(100 n).
+ * beyond a thousand times what was seen: the score is at most 1 - 1/(1000 n).  Where there never was any strangeness, its
+ * first is one of n, and rarer the larger it is: kinds give it in units of which 1 is usual.
  *
  * A point as strange as all the others has score 0: the score counts what is strictly less strange, so a constant or
- * a two-valued series is never anomalous.  Points of 0.999 and more that follow one another count ever less when learned
- * (down to a thirtieth), as peaks are declustered there: one long incident must not hide the next, and yet what stays
- * becomes normal in the end.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
+ * a two-valued series is never anomalous.  Points of 0.999 and more that follow one another are one incident, as peaks are
+ * declustered there: the first twenty are learned as one when it is over, the others count ever less (down to a
+ * thirtieth).  So an incident hides neither its own course nor the next one, and yet what stays becomes normal in the end.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +29,8 @@ struct rarity {
     float bins[RARITY_BINS];
     int32_t origin;             /* absolute number of the first bin */
     uint32_t points;            /* learned, at most UINT32_MAX */
-    uint32_t run, reserved;     /* points of 0.999 and more, one after the other */
+    uint32_t run;               /* points of 0.999 and more, one after the other */
+    float held;                 /* the strangest of its first points, not learned yet; 0: none */
 };
 
 /* 0 ≤ score < 1.  0 when strangeness is NaN or before RARITY_WARM points. */

@@ -14,7 +14,7 @@ struct given {
 };
 #define DURATION(member, text) SU_FIELD(struct given, member, SU_FIELD_TEXT, .min = 1, .max = 32, .help = text)
 const struct su_field scale_fields[] = {
-    SU_FIELD(struct given, target, SU_FIELD_NUMBER, .is_required = true, .help = "What one worker should have of the metric"),
+    SU_FIELD(struct given, target, SU_FIELD_NUMBER, .is_required = true, .min = 0, .max = 1e12, .help = "What one worker should have of the metric"),
     SU_FIELD(struct given, max, SU_FIELD_INT, .is_required = true, .min = 1, .max = SCALE_SIZE_MAX, .help = "Most workers"),
     SU_FIELD(struct given, min, SU_FIELD_INT, .min = 0, .max = SCALE_SIZE_MAX, .help = "Fewest workers (1)"),
     SU_FIELD(struct given, initial, SU_FIELD_INT, .min = 0, .max = SCALE_SIZE_MAX, .help = "Workers that run at the beginning (min)"),
@@ -219,11 +219,13 @@ static bool is_settling(const struct scale_policy *policy, const struct scale_st
     return state->direction == direction && now_us - state->changed_us < policy->settle_us;
 }
 
-/* A mean per worker is about those who work, not about those who are still on their way. */
+/* A mean per worker is about those who work, not about those who are still on their way.  More than twice what the
+ * most workers could take is no more than that. */
 static double demand_of(const struct scale_policy *policy, const struct scale_state *state, int64_t now_us, double metric)
 {
     int64_t working = is_settling(policy, state, now_us, 1) ? state->before : state->current;
-    return policy->is_total ? metric : metric * (double)(working > 0 ? working : 1);
+    double demand = policy->is_total ? metric : metric * (double)(working > 0 ? working : 1);
+    return fmin(demand, 2 * policy->target * (double)policy->max);
 }
 
 static int64_t wanted_for(const struct scale_policy *policy, const struct scale_state *state, double demand)
@@ -236,9 +238,17 @@ static int64_t wanted_for(const struct scale_policy *policy, const struct scale_
 
 static void begin(const struct scale_policy *policy, struct scale_state *state, int64_t now_us)
 {
-    state->is_known = true;
+    state->is_known = 1;
     state->current = state->before = within(policy->initial, policy->min, policy->max);
     remember(policy, state, now_us, state->current);        /* what runs at the beginning was wanted by somebody */
+}
+
+bool scale_check(const struct scale_state *state)
+{
+    const struct scale_rise *r = &state->rise;
+    return state->is_known <= 1 && state->count <= SCALE_RECENT_MAX && state->newest < SCALE_RECENT_MAX
+        && state->current >= 0 && state->current <= SCALE_SIZE_MAX && state->before >= 0 && state->before <= SCALE_SIZE_MAX
+        && state->direction >= -1 && state->direction <= 1 && isfinite(r->weight + r->weight2 + r->t + r->tt + r->y + r->yy + r->ty);
 }
 
 int64_t scale_current(const struct scale_policy *policy, const struct scale_state *state)

@@ -39,9 +39,11 @@ struct scale_state {
     uint32_t count, newest;
     int8_t direction;                       /* of the newest change: 1, -1; 0: none yet */
     int8_t leaps;                           /* newest points in a row that were far above (> 0) or below (< 0) the line */
-    bool is_known;
+    uint8_t is_known;                       /* 0 or 1 */
     uint8_t reserved[5];
 };
+/* Is this memory a state?  Checks what came back from a disk. */
+bool scale_check(const struct scale_state *state);
 /* What is wanted now, also before the first step. */
 int64_t scale_current(const struct scale_policy *policy, const struct scale_state *state);
 /* metric NaN: missing, nothing changes.  floor: the least size now (of a learned baseline), or 0.  A time that is not later than

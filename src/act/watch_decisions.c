@@ -155,7 +155,7 @@ bool pending_insert(struct sql *db, struct pending *pending, struct su_err *err)
             .tenant = context->tenant, .user = user, .reason = item->reason, .id = item->id, .stream = context->stream->name,
             .watch = context->watch, .key = item->key, .event = item->event, .level = item->level, .action = item->action,
             .parameters = item->parameters, .grounds = item->grounds, .models = item->models, .code = context->code, .window = item->window,
-            .is_dry = context->definition->is_dry};
+            .is_dry = context->definition->is_dry, .keys = context->keys};
         if (!decision_insert(db, &decision, id, &item->is_new, err))
             return false;
     }

@@ -18,6 +18,7 @@ struct pending_context {
     const struct watch_definition *definition;
     const struct watch_model *models;
     size_t model_count;
+    int64_t keys;                   /* that the watch has */
     int64_t committed_us;           /* windows before it have been committed: their decisions were made */
 };
 /* Before the commit, outside of the writer: those of committed windows are compared with what was made and dropped (*differing counts

@@ -185,8 +185,12 @@ static bool load_key(struct watch_keys *keys, struct su_str *text)
     if (memchr(name.ptr, 0, len) != NULL || watch_keys_find(keys, name) != SIZE_MAX)
         return false;
     size_t added = append(keys, name);
-    return take(text, keys->memory + added * keys->stride, keys->stride)
-        && watch_key_check(&watch_keys_at(keys, added)->machine, sizeof(struct watch_key))
+    if (!take(text, keys->memory + added * keys->stride, keys->stride))
+        return false;
+    for (size_t i = 0; i < keys->scale_count; i++)
+        if (!scale_check(watch_keys_scale(keys, added, i)))
+            return false;
+    return watch_key_check(&watch_keys_at(keys, added)->machine, sizeof(struct watch_key))
         && detector_check(keys->detector, watch_keys_state(keys, added), detector_state_bytes(keys->detector));
 }
 

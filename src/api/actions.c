@@ -3,6 +3,7 @@
 #include "act/action.h"
 #include "act/approval.h"
 #include "act/decision.h"
+#include "base/clock.h"
 #include "act/delivery.h"
 #include "handler.h"
 #include "routes.h"
@@ -98,6 +99,15 @@ static void post_test(struct request *request, struct reply *reply)
         reply_error(reply, &err);
 }
 
+/* A time of the query in milliseconds; 0: it is not there. */
+static bool query_time(const struct request *request, const char *name, int64_t *ret_ms, struct su_err *err)
+{
+    const char *given = request_query(request, name);
+    *ret_ms = 0;
+    return given == NULL || su_time_parse(su_str_of(given), ret_ms)
+           || su_fail_field(err, SU_INVALID, name, "%s: must be a time like 2026-01-31T12:00:00Z, was \"%.40s\"", name, given);
+}
+
 static void list_decisions(struct request *request, struct reply *reply)
 {
     struct su_err err;
@@ -108,7 +118,8 @@ static void list_decisions(struct request *request, struct reply *reply)
         .action = request_query(request, "action"), .run = request_query(request, "run"), .state = request_query(request, "state"),
         .watch = request_query(request, "watch"), .key = request_query(request, "key"), .trigger = request_query(request, "trigger"),
         .id = request_query(request, "id"), .cursor = request_query(request, "cursor")};
-    if (request_limit(request, &list.limit, &err) && decision_list(request_services(request)->store, &list, &items, &next, &err))
+    if (request_limit(request, &list.limit, &err) && query_time(request, "from", &list.decided_from_ms, &err)
+        && query_time(request, "to", &list.decided_to_ms, &err) && decision_list(request_services(request)->store, &list, &items, &next, &err))
         reply_list(reply, items, next);
     else
         reply_error(reply, &err);
@@ -129,6 +140,7 @@ static const struct query_field decisions_query[] = {
     {"action", QUERY_TEXT, "Only for this action"},   {"run", QUERY_TEXT, "Only by this run"},
     {"watch", QUERY_TEXT, "Only by this watch"},      {"key", QUERY_TEXT, "Only about this key of it"},
     {"trigger", QUERY_TEXT, "Only by this trigger"},  {"id", QUERY_TEXT, "Only those whose id begins so"},
+    {"from", QUERY_TEXT, "Only made at this time or later (RFC 3339)"}, {"to", QUERY_TEXT, "Only made before this time"},
     {"state", QUERY_TEXT, "pending, held, stopped, sent, failed, expired or noted"}, {NULL, QUERY_TEXT, NULL}};
 
 const struct route actions_routes[] = {

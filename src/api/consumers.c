@@ -5,7 +5,6 @@
 #include "act/model.h"
 #include "aggregate/consumer.h"
 #include "handler.h"
-#include "interact/run.h"
 #include "routes.h"
 
 static struct consumers *service(const struct request *request) { return request_services(request)->consumers; }
@@ -199,8 +198,8 @@ static bool commit(struct request *request, json_t **ret, struct su_err *err)
     const struct identity *who = request_identity(request);
     if (!stream_of(request, &stream, err) || !request_bind(request, commit_fields, &body, err))
         return false;
-    SU_AUTO_FREE char *code = NULL;
-    if (who->run[0] && request_services(request)->runs && !run_code(request_services(request)->runs, who->tenant, who->run, &code, err))
+    const char *code;
+    if (!request_code(request, &code, err))
         return false;
     struct iteration iteration = {.stream = stream, .consumer = consumer_of(request), .user = who->user, .run = who->run[0] ? who->run : NULL,
                                   .code = code, .epoch = body.epoch, .decisions = body.decisions, .models = body.models, .used = body.used};

@@ -145,22 +145,15 @@ static void get_content(struct request *request, struct reply *reply) { reply_mo
 
 /* --- saving ---------------------------------------------------------------------------------- */
 
-/* Whoever asks, and the notebook if it is a run. */
+/* Whoever asks, and the notebook if it is one. */
 static bool maker_of(struct request *request, struct model_save *save, struct su_err *err)
 {
     const struct identity *who = request_identity(request);
-    struct runs *runs = request_services(request)->runs;
-    SU_AUTO_FREE char *code = NULL;
     save->tenant = who->tenant;
     save->user = who->user;
     save->name = name_of(request);
-    if (who->run[0] == '\0' || runs == NULL)
-        return true;
-    if (!run_code(runs, who->tenant, who->run, &code, err))
-        return false;
-    save->run = who->run;
-    save->code = su_arena_strdup(request_arena(request), code);
-    return true;
+    save->run = who->run[0] ? who->run : NULL;
+    return request_code(request, &save->code, err);
 }
 
 struct model_body { const char *content, *type, *format, *kind, *stage; json_t *value, *metrics, *metadata, *tags, *sources; };

@@ -4,6 +4,7 @@
 #include "act/action.h"
 #include "act/decision.h"
 #include "act/trigger.h"
+#include "act/watch.h"
 #include "aggregate/object.h"
 #include "aggregate/stream.h"
 #include "handler.h"
@@ -104,22 +105,25 @@ static bool add_compute(const struct services *services, const char *tenant, jso
 static bool add_act(const struct services *services, const char *tenant, json_t *overview, json_t *failures, struct su_err *err)
 {
     struct decision_totals totals;
+    struct watch_totals watches;
     struct trigger_totals triggers;
     json_t *actions;
     if (!action_list(services->actions, tenant, &actions, err))
         return false;
     size_t count = json_array_size(actions);
     json_decref(actions);
-    if (!decision_totals(services->store, tenant, &totals, err))
+    if (!watch_totals(services->watches, tenant, &watches, err) || !decision_totals(services->store, tenant, &totals, err))
         return false;
-    add_failures(failures, totals.failures, "delivery", "/processing/", "run");
+    add_failures(failures, totals.failures, "delivery", "/processing/decisions/", "id");
     json_decref(totals.failures);
     if (!trigger_totals(services->triggers, tenant, &triggers, err))
         return false;
     json_object_set_new(overview, "act",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "actions", (json_int_t)count, "triggers",
-                                  (json_int_t)triggers.triggers, "triggers_stopped", (json_int_t)triggers.stopped, "decisions_24h",
-                                  (json_int_t)totals.decisions_24h, "waiting", (json_int_t)totals.waiting, "failed", (json_int_t)totals.failed, "decisions_per_m",
+                        json_pack("{s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "actions", (json_int_t)count, "watches",
+                                  (json_int_t)watches.watches, "firing", (json_int_t)watches.firing, "worst", watch_level_name(watches.worst),
+                                  "triggers", (json_int_t)triggers.triggers, "triggers_stopped", (json_int_t)triggers.stopped, "decisions_24h",
+                                  (json_int_t)totals.decisions_24h, "held", (json_int_t)totals.held, "waiting", (json_int_t)totals.waiting, "failed",
+                                  (json_int_t)totals.failed, "decisions_per_m",
                                   numbers(totals.per_m, DECISION_TOTAL_MINUTES)));
     return true;
 }

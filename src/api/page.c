@@ -119,7 +119,7 @@ const struct route page_routes[] = {
     PAGE("/notebooks"),
     PAGE("/notebooks/{name*}"),
     PAGE("/processing"),
-    PAGE("/processing/{id}"),
+    PAGE("/processing/{name*}"),
     PAGE("/runs"),
     PAGE("/runs/{id}"),
     PAGE("/recipes"),

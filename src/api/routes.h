@@ -45,5 +45,9 @@ bool object_tags_of(const struct request *request, json_t **ret, struct su_err *
 bool object_metadata_of(const struct request *request, json_t **ret, struct su_err *err);
 void object_reply_location(struct reply *reply, const char *name);
 
+/* runs.c: which code asks: "notebook load@7" in a run, "open notebook load" in an open one, NULL elsewhere; lives as long
+ * as the request. */
+bool request_code(struct request *request, const char **ret, struct su_err *err);
+
 /* All of them, ended by NULL. */
 extern const struct route *const all_routes[];

@@ -3,9 +3,11 @@
 #include <string.h>
 #include "act/model.h"
 #include "handler.h"
+#include "interact/documents.h"
 #include "interact/notebooks.h"
 #include "interact/recorder.h"
 #include "interact/run.h"
+#include "routes.h"
 
 enum { TOPIC_SIZE = 64 };
 
@@ -143,6 +145,21 @@ static void get_log(struct request *request, struct reply *reply)
         reply_bytes(reply, 200, "text/plain; charset=utf-8", su_buf_str(&text).ptr, text.len);
     else
         reply_error(reply, &err);
+}
+
+bool request_code(struct request *request, const char **ret, struct su_err *err)
+{
+    const struct identity *who = request_identity(request);
+    const struct services *services = request_services(request);
+    SU_AUTO_FREE char *run = NULL, *open = NULL;
+    *ret = NULL;
+    if (who->run[0] == '\0')
+        return true;
+    if ((services->runs && !run_code(services->runs, who->tenant, who->run, &run, err))
+        || (!run && services->documents && !documents_code(services->documents, who->tenant, who->run, &open, err)))
+        return false;
+    *ret = su_arena_strdup(request_arena(request), run ? run : open);
+    return true;
 }
 
 /* What it read and wrote, and which of that are versions of models. */

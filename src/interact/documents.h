@@ -44,6 +44,8 @@ void documents_put_back(struct documents *documents, struct open_document *open)
 /* The topic of the bus that fires when there are new deltas; lives as long as the document. */
 const char *open_document_topic(const struct open_document *open);
 
+/* Which notebook this kernel is open for: "open notebook load"; *ret NULL (caller frees): none. */
+bool documents_code(struct documents *documents, const char *tenant, const char *kernel, char **ret, struct su_err *err);
 /* {"items":[{"name","viewers","kernel","dirty"}…]} (new reference). */
 json_t *documents_list(struct documents *documents, const char *tenant);
 

@@ -24,6 +24,16 @@ const struct store_migration document_migrations[] = {
 
 /* ---- rows ---- */
 
+bool documents_code(struct documents *documents, const char *tenant, const char *kernel, char **ret, struct su_err *err)
+{
+    STORE_READ(documents->store, db);
+    SQL_AUTO_END struct sql_row *row =
+        sql_query(db, err, "SELECT name FROM documents WHERE tenant = ?1 AND kernel = ?2", sql_text(tenant), sql_text(kernel));
+    enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
+    *ret = next == SQL_ROW ? su_format("open notebook %s", sql_col_text(row, 0)) : NULL;
+    return next != SQL_ERROR;
+}
+
 struct row_job {
     const char *tenant, *name, *user;
     char kernel[KERNEL_ID_MAX + 1];

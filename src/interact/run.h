@@ -122,7 +122,7 @@ typedef void run_event_fn(void *arg, const char *id, const char *event, const ch
 bool run_events(struct runs *runs, const char *tenant, const char *id, struct run_cursor *cursor, size_t enough,
     run_event_fn *each, void *arg, bool *ret_over, struct su_err *err);
 
-/* What code a run runs: "notebook load@7", "recipe passes@1.2"; *ret is freed by the caller. */
+/* What code a run runs: "notebook load@7", "recipe passes@1.2"; *ret NULL (caller frees): there is no such run. */
 bool run_code(struct runs *runs, const char *tenant, const char *id, char **ret, struct su_err *err);
 /* Which version of an object a run must read: true for a replay, when the original read that object. */
 bool run_pinned_version(struct runs *runs, const char *tenant, const char *run, const char *object, int64_t *ret);

@@ -210,13 +210,12 @@ bool run_code(struct runs *runs, const char *tenant, const char *id, char **ret,
     SQL_AUTO_END struct sql_row *row = sql_query(
         db, err, "SELECT notebook, notebook_version, recipe, recipe_version FROM runs WHERE tenant = ?1 AND id = ?2", sql_text(tenant), sql_text(id));
     enum sql_next next = row ? sql_step(row, err) : SQL_ERROR;
-    if (next == SQL_DONE)
-        return su_fail(err, SU_NOT_FOUND, "there is no run %.40s", id);
+    *ret = NULL;
     if (next == SQL_ROW && !sql_col_is_null(row, 2))
         *ret = su_format("recipe %s@%s", sql_col_text(row, 2), sql_col_is_null(row, 3) ? "1" : sql_col_text(row, 3));
     else if (next == SQL_ROW)
         *ret = su_format("notebook %s@%lld", sql_col_text(row, 0), (long long)sql_col_int(row, 1));
-    return next == SQL_ROW;
+    return next != SQL_ERROR;
 }
 
 bool run_pinned_version(struct runs *runs, const char *tenant, const char *run, const char *object, int64_t *ret)

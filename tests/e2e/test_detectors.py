@@ -158,6 +158,23 @@ def test_what_does_not_fit_is_named(at: Server) -> None:
         s.detect("rate", [[1, 2], [3, 4]])
 
 
+def test_a_model_begins_where_it_was_learned_and_only_in_its_kind_and_shape(at: Server) -> None:
+    numbers = random.Random(5)
+    rows = [[numbers.gauss(side, 1), numbers.gauss(-side, 1)] for side in numbers.choices([0, 20], k=2000)]
+    learned = s.detect("kmeans", pd.DataFrame(rows, columns=["a", "b"]))
+    model = learned.attrs["model"]
+    assert model["kind"] == "kmeans" and model["format"] == 1
+    assert not learned.warm.iloc[20]
+    begun = s.detect("kmeans", rows[:600] + [[10.0, 10.0]], model=model)
+    assert begun.score.iloc[-1] > 0.99 > begun.score.iloc[100:600].mean()
+    for wrong, field in [({**model, "kind": "pca"}, "/model/kind"), ({**model, "format": 2}, "/model/format"), ({"kind": "kmeans", "format": 1}, "/model/")]:
+        with pytest.raises(s.Invalid) as refused:
+            s.detect("kmeans", rows, model=wrong)
+        assert refused.value.problem["field"].startswith(field)
+    with pytest.raises(s.Invalid):
+        s.detect("kmeans", [[1, 2, 3]] * 5, model=model)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_missing_and_infinite_values_say_nothing_and_teach_nothing(at: Server, kind: str) -> None:
     values = days(1)

@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 from conftest import Server, wait_until
 from test_consumers import BASE, Follower, Receiver, decisions, make_stream, put, receiver, say  # noqa: F401
+from test_live import Live
 
 JSON = "application/vnd.suricate.model+json"
 
@@ -402,6 +403,22 @@ def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(ac
     assert sorted((one["name"], one["version"]) for one in models["used"]) == [("level", 1), ("level", 2)]
     assert sorted(one["version"] for one in models["made"]) == [1, 2, 3, 4]
     acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
+def test_an_open_notebook_saves_and_loads_models_and_follows(acting):
+    say(acting, 1, 12)
+    live = Live(acting, "open", """import suricate as s
+s.save_model("tried", {"mean": 1})
+tried = s.load_model("tried")
+for window in s.follow("s", every="10s", from_="earliest", name="open", wait=False):
+    window.act("hook", mean=tried["mean"])
+    window.save_model("tried", {"mean": 2}, stage="live")
+print(s.load_model("tried"))""")
+    live.run("a")
+    live.idle()
+    assert "{'mean': 2}" in json.dumps(live.outputs("a")), live.outputs("a")
+    assert decisions(acting)[0]["code"] == "open notebook open" and decisions(acting)[0]["models"] == [{"name": "tried", "version": 1}]
+    assert [(item["stage"], item["code"]) for item in model(acting, "tried")["versions"]] == [("live", "open notebook open"), ("retired", "open notebook open")]
 
 
 CHAIN = """

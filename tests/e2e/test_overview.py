@@ -21,7 +21,8 @@ def test_an_empty_server_counts_nothing(server: Server) -> None:
         "objects": 0, "object_bytes": 0, "streams": 0, "messages": 0}
     assert got["interact"]["notebooks"] == 0 and got["interact"]["recipes"] > 0
     assert got["act"] | {"decisions_per_m": 0} == {
-        "actions": 0, "triggers": 0, "triggers_stopped": 0, "decisions_24h": 0, "waiting": 0, "failed": 0, "decisions_per_m": 0}
+        "actions": 0, "watches": 0, "firing": 0, "worst": "ok", "triggers": 0, "triggers_stopped": 0, "decisions_24h": 0, "held": 0, "waiting": 0,
+        "failed": 0, "decisions_per_m": 0}
 
 
 def test_objects_and_messages_are_counted(server: Server) -> None:

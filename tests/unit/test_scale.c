@@ -30,9 +30,10 @@ static int64_t size_after(const struct scale_policy *policy, struct scale_state 
 {
     int64_t before = scale_current(policy, state), desired = -1;
     bool is_new = scale_step(policy, state, (int64_t)(second * 1e6), metric, floor, &desired);
-    assert_int_equal(is_new, state->current != before);
-    assert_true(!is_new || desired == state->current);
-    return state->current;
+    int64_t after = scale_current(policy, state);
+    assert_int_equal(is_new, after != before);
+    assert_true(!is_new || desired == after);
+    return after;
 }
 
 static void a_policy_says_what_is_wrong(void **state)
@@ -220,6 +221,49 @@ static void noise_moves_nothing(void **state)
     }
 }
 
+static void memory_from_a_disk_is_checked(void **state)
+{
+    const struct scale_policy policy = policy_of("{\"target\":1,\"max\":500,\"initial\":100,\"total\":true}");
+    struct scale_state s = {0}, bad;
+    (void)state;
+    assert_true(scale_check(&s));
+    for (int t = 0; t < 2000; t += 5)
+        size_after(&policy, &s, t, t, 0);
+    assert_true(scale_check(&s));
+    bad = s; bad.newest = SCALE_RECENT_MAX; assert_false(scale_check(&bad));
+    bad = s; bad.count = SCALE_RECENT_MAX + 1; assert_false(scale_check(&bad));
+    bad = s; bad.is_known = 7; assert_false(scale_check(&bad));
+    bad = s; bad.current = -1; assert_false(scale_check(&bad));
+    bad = s; bad.rise.yy = NAN; assert_false(scale_check(&bad));
+}
+
+/* Any metric at any time: sizes stay in their bounds, the state a state, and a copy goes on in the same way. */
+static void any_course_stays_in_bounds_and_replays(void **state)
+{
+    uint64_t seed = 1;
+    (void)state;
+    for (int course = 0; course < 300; course++) {
+        struct scale_policy policy = policy_of("{\"target\":3,\"max\":40,\"min\":2,\"initial\":5}");
+        struct scale_state s = {0};
+        double t = 0;
+        policy.is_total = course % 2;
+        policy.settle_us = course % 3 * 20 * S;
+        policy.step_up = course % 4;
+        for (int i = 0; i < 200; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            uint32_t dice = (uint32_t)(seed >> 40);
+            double metric = dice % 50 == 0 ? NAN : dice % 50 == 1 ? 1e308 : dice % 50 == 2 ? -1 : (double)(dice % 1000) / (policy.is_total ? 7 : 200);
+            struct scale_state copy = s;
+            t += dice % 40 == 0 ? -100 : dice % 40 == 1 ? 1e6 : (double)(dice % 11);
+            int64_t size = size_after(&policy, &s, t, metric, (int64_t)(dice % 60) - 10);
+            assert_true(size >= 2 && size <= 40);
+            assert_true(scale_check(&s));
+            size_after(&policy, &copy, t, metric, (int64_t)(dice % 60) - 10);
+            assert_memory_equal(&copy, &s, sizeof s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +280,8 @@ int main(void)
         cmocka_unit_test(a_rise_is_seen_ahead_and_a_jump_is_no_rise),
         cmocka_unit_test(one_change_answers_a_leap),
         cmocka_unit_test(noise_moves_nothing),
+        cmocka_unit_test(memory_from_a_disk_is_checked),
+        cmocka_unit_test(any_course_stays_in_bounds_and_replays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

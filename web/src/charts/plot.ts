@@ -2,6 +2,8 @@
 import uPlot from "uplot";
 import type {Aligned} from "./series";
 import type {Sketch} from "./sketch";
+import {colour, faint, themeKey} from "./theme";
+import {TIMES} from "./times";
 
 export interface PlotLook {
   /** Names of the lines, in the order of the data. */
@@ -15,27 +17,6 @@ const HEIGHT = 280;
 const DASHES: number[][] = [[], [7, 4], [2, 3]];
 export const COLOURS = 6;
 
-const DAY = "\n{YYYY}-{MM}-{DD}", MINUTE = "{HH}:{mm}", SECOND = "{HH}:{mm}:{ss}";
-/** Least distance of ticks in seconds, their text, and what is added when the year, day, hour, minute or second is another. */
-const TIMES: (string | number | null)[][] = [
-  [86400 * 365, "{YYYY}", null, null, null, null, null, null, 1], [86400 * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
-  [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1], [3600, MINUTE, DAY, null, DAY, null, null, null, 1],
-  [60, MINUTE, DAY, null, DAY, null, null, null, 1], [1, SECOND, DAY, null, DAY, null, null, null, 1],
-  [0.001, ":{ss}.{fff}", `\n{YYYY}-{MM}-{DD} ${MINUTE}`, null, `\n{YYYY}-{MM}-{DD} ${MINUTE}`, null, `\n${MINUTE}`, null, 1],
-];
-
-const colour = (element: Element, name: string): string => {
-  // light-dark() is only worked out for real properties.
-  const probe = document.createElement("i");
-  probe.style.color = `var(${name})`;
-  element.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-};
-
-const faint = (found: string): string => found.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)");
-
 /** One chart in `element`. Whoever owns it calls draw, and done at the end. */
 export class Plot {
   private plot: uPlot | null = null;
@@ -46,8 +27,7 @@ export class Plot {
 
   /** `from_ms`, `to_ms`: what the axis of time shows. */
   draw(data: Aligned, look: PlotLook, from_ms: number | null, to_ms: number | null): void {
-    const theme = `${matchMedia("(prefers-color-scheme: dark)").matches} ${document.documentElement.dataset.theme ?? ""}`;
-    const wanted = JSON.stringify([look.names, [...look.hidden], look.hasBands, look.sketch !== null, theme]);
+    const wanted = JSON.stringify([look.names, [...look.hidden], look.hasBands, look.sketch !== null, themeKey()]);
     this.range = from_ms !== null && to_ms !== null && to_ms > from_ms ? [from_ms / 1000, to_ms / 1000] : null;
     const columns = [data.x, ...data.values] as uPlot.AlignedData;
     if (wanted !== this.made) {

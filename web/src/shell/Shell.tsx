@@ -11,6 +11,7 @@ import {Logo} from "./logo";
 import {Palette, paletteIsOpen} from "./palette";
 import {RunTray} from "./run-tray";
 import {SignIn} from "./sign-in";
+import {Stopped} from "./stopped";
 import {ThemeButton} from "./theme";
 import {Uploads} from "../upload";
 import "./shell.css";
@@ -32,6 +33,7 @@ export function Shell() {
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
       {!isBare && <Top section={found?.route.section ?? ""} isIn={isIn} />}
       <Connection />
+      {isIn && !isBare && <Stopped />}
       <main id="main" class={isBare ? "bare" : ""} tabIndex={-1}>
         {sessionState.value === "loading" && <Loading />}
         {sessionState.value === "out" && <SignIn />}

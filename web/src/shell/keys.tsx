@@ -10,10 +10,10 @@ export const pageKeys = signal<[keys: string, what: string][]>([]);
 export const singleKeys = signal(localStorage.getItem("suricate.keys") !== "off");
 const isHelpOpen = signal(false);
 
-const GO: Record<string, string> = {o: "/", d: "/data", n: "/notebooks", p: "/processing", r: "/runs"};
+const GO: Record<string, string> = {o: "/", d: "/data", n: "/notebooks", p: "/processing", r: "/runs", a: "/processing/decisions"};
 const LIST: [string, string][] = [
   ["Ctrl K", "search everything"], ["/", "go to the list's filter"], ["?", "this list"],
-  ["g o", "overview"], ["g d", "data"], ["g n", "notebooks"], ["g r", "runs"], ["g p", "processing"],
+  ["g o", "overview"], ["g d", "data"], ["g n", "notebooks"], ["g r", "runs"], ["g p", "processing"], ["g a", "decisions"],
 ];
 
 export function isTyping(event: Event): boolean {

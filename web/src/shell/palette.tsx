@@ -12,13 +12,20 @@ const KINDS: [kind: string, list: string, page: string][] = [
   ["object", "/v1/objects", "/data/objects/"], ["stream", "/v1/streams", "/data/streams/"],
   ["notebook", "/v1/notebooks", "/notebooks/"], ["recipe", "/v1/recipes", "/recipes/"],
 ];
+/** Few enough to be asked for whole. */
+const ACTING: [kind: string, list: string, page: string][] = [
+  ["watch", "/v1/watches", "/processing/watches/"], ["model", "/v1/models", "/processing/models/"],
+  ["action", "/v1/actions", "/processing/actions/"], ["trigger", "/v1/triggers", "/processing/triggers/"],
+];
 const EACH = 8;
 
 async function find(text: string, signal: AbortSignal): Promise<Hit[]> {
-  const lists = await Promise.all(KINDS.map(async ([kind, list, page]) => {
-    const query = text ? `?limit=${EACH}&q=${encodeURIComponent(text)}` : `?limit=${EACH}`;
-    const found = await api<List<{name: string}>>(list + query, {signal}).catch(() => ({items: [], next: null}));
-    return found.items.slice(0, EACH).map(({name}) => ({kind, name, href: page + inPath(name)}));
+  const query = text ? `?limit=${EACH}&q=${encodeURIComponent(text)}` : `?limit=${EACH}`;
+  const wanted = text.toLowerCase();
+  const lists = await Promise.all([...KINDS, ...ACTING].map(async ([kind, list, page], at) => {
+    const found = await api<List<{name: string}>>(at < KINDS.length ? list + query : list, {signal}).catch(() => ({items: [], next: null}));
+    const fits = at < KINDS.length ? found.items : found.items.filter(({name}) => name.toLowerCase().includes(wanted));
+    return fits.slice(0, EACH).map(({name}) => ({kind, name, href: page + inPath(name)}));
   }));
   return lists.flat();
 }
@@ -42,7 +49,7 @@ export function Palette() {
         if (hits[0]) navigate(hits[0].href);
         close();
       }}>
-        <input aria-label="Name of an object, stream, notebook or recipe" placeholder="Name of an object, stream, notebook or recipe" autofocus
+        <input aria-label="Name of an object, stream, notebook, watch …" placeholder="Name of an object, stream, notebook, watch …" autofocus
           value={text} onInput={(event) => type(event.currentTarget.value)} />
         <p class="sr" role="status">{hits.length} found</p>
         <ul>

@@ -15,7 +15,10 @@ export const runsNow = signal<Status["runs"] | null>(null);
 export function RunTray() {
   const status = useResource<Status>(address.value.path === "/" ? null : "/v1/status", {on: ["run."]});
   useEffect(() => onEvents((event, detail) => {
-    if (event === "run.finished") announce(`A run of ${String(detail["notebook"] ?? "a notebook")} has ended: ${String(detail["state"] ?? "")}`);
+    const told = (name: string, otherwise = ""): string => String(detail[name] ?? otherwise);
+    if (event === "run.finished") announce(`A run of ${told("notebook", "a notebook")} has ended: ${told("state")}`);
+    if (event === "anomaly.opened") announce(`${told("watch")} ${told("key")} is ${told("level")}`);
+    if (event === "anomaly.resolved") announce(`${told("watch")} ${told("key")} is over`);
   }), []);
   const {running = 0, queued = 0} = (address.value.path === "/" ? runsNow.value : status.data?.runs) ?? {};
   if (running + queued === 0) return null;

@@ -65,7 +65,8 @@ function Facts({info, changed}: {info: StreamInfo; changed: () => void}) {
       {words && <p class={info.state === "running" ? "soft" : "note"} role="status">{words}
         {source.next_try_at && <> Tried again <Time at={source.next_try_at} />.</>}</p>}
       <div class="bar">
-        <a class="button" href={`/processing?stream=${encodeURIComponent(info.name)}`}>Follow this</a>
+        {may("actions:write") && <a class="button" href={`/processing/watches/+new?stream=${encodeURIComponent(info.name)}`}>Watch this</a>}
+        <a class="button" href={`/processing?start=&stream=${encodeURIComponent(info.name)}`}>Follow this</a>
         {may("streams:write") && <PauseButton info={info} changed={changed} />}
       </div>
     </>

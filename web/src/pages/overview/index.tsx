@@ -10,7 +10,7 @@ import {isNew, nextAct, nextAggregate, nextCompute, nextInteract, sum, type Fail
 import {Newcomer} from "./newcomer";
 import "./overview.css";
 
-const EVENTS = ["object.", "stream.", "run.", "notebook.", "action.", "recipe."];
+const EVENTS = ["object.", "stream.", "run.", "notebook.", "action.", "recipe.", "watch.", "anomaly.", "decision.", "trigger."];
 
 export default function OverviewPage() {
   const overview = useResource<Overview>("/v1/overview", {on: EVENTS, every: 2000});
@@ -49,7 +49,7 @@ function Tile({title, what, href, facts, rate, next}: {
 interface Seen { seen: Overview }
 
 /** [1, "object"], [2, "objects"] */
-const counted = (value: number, one: string): [string, string] => [compact(value), value === 1 ? one : `${one}s`];
+const counted = (value: number, one: string, many = `${one}s`): [string, string] => [compact(value), value === 1 ? one : many];
 
 function Aggregate({seen}: Seen) {
   const {objects, object_bytes, streams, messages, messages_per_s} = seen.aggregate;
@@ -76,10 +76,11 @@ function Compute({seen}: Seen) {
 }
 
 function Act({seen}: Seen) {
-  const {actions, decisions_24h, waiting, failed, decisions_per_m} = seen.act;
-  return <Tile title="Act" what="Processes follow streams and decide" href="/processing" next={nextAct(seen)}
-    facts={[[compact(seen.compute.following), "following"], [compact(decisions_24h), "decisions today"], counted(actions, "action"),
-      failed > 0 ? [compact(failed), "not delivered"] : [compact(waiting), "to deliver"]]}
+  const {watches, firing, held, decisions_24h, waiting, failed, decisions_per_m} = seen.act;
+  return <Tile title="Act" what="Watches and notebooks decide, actions carry it out" href="/processing" next={nextAct(seen)}
+    facts={[firing > 0 ? [compact(firing), "firing"] : counted(watches, "watch", "watches"), [compact(seen.compute.following), "following"],
+      [compact(decisions_24h), "decisions today"], held > 0 ? [compact(held), "to approve"] : failed > 0 ? [compact(failed), "not delivered"]
+        : [compact(waiting), "to deliver"]]}
     rate={{values: decisions_per_m, label: `Decisions per minute of the last hour: ${sum(decisions_per_m)} in all`,
       text: `${plural(sum(decisions_per_m), "decision")} in the last hour`}} />;
 }

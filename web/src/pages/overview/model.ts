@@ -12,7 +12,10 @@ export interface Overview {
     queued: number; running: number; following: number; kernels: number; memory_bytes: number | null;
     finished_1h: number; failed_1h: number; runs_per_m: number[];
   };
-  act: {actions: number; decisions_24h: number; waiting: number; failed: number; decisions_per_m: number[]};
+  act: {
+    actions: number; watches: number; firing: number; worst: string; decisions_24h: number; held: number; waiting: number; failed: number;
+    decisions_per_m: number[];
+  };
   failures: Failure[];
 }
 
@@ -42,9 +45,12 @@ export function nextCompute({compute}: Overview): Step {
 }
 
 export function nextAct({act, compute, aggregate}: Overview): Step {
-  if (act.failed > 0) return {text: "See what was not delivered", href: "/processing"};
+  if (act.held > 0) return {text: act.held === 1 ? "Approve a decision" : `Approve ${act.held} decisions`, href: "/processing/decisions"};
+  if (act.firing > 0) return {text: act.firing === 1 ? "See what fires" : `See the ${act.firing} that fire`, href: "/processing"};
+  if (act.failed > 0) return {text: "See what was not delivered", href: "/processing/decisions?state=failed"};
+  if (act.watches > 0) return {text: "See what is watched", href: "/processing"};
   if (compute.following > 0) return {text: "See what is followed", href: "/processing"};
-  return aggregate.streams > 0 ? {text: "Follow a stream", href: "/processing"} : {text: "Try the live sample", href: "/processing"};
+  return aggregate.streams > 0 ? {text: "Watch a stream", href: "/processing/watches/+new"} : {text: "Try the live sample", href: "/processing"};
 }
 
 export const sum = (values: number[]): number => values.reduce((all, one) => all + one, 0);

@@ -1,4 +1,4 @@
-/** Processing: notebooks that follow streams, window by window. */
+/** Processing: watches, and notebooks that follow streams, window by window. */
 import {useState} from "preact/hooks";
 import {inPath, type List, Problem} from "../../api/client";
 import {may} from "../../api/session";
@@ -10,6 +10,10 @@ import {isUnderWay, type Run, titleOf} from "../runs/model";
 import {followedBy, useConsumers} from "./lag";
 import {FollowState, LastError, Numbers, startAgain, stop} from "./parts";
 import {startSample} from "./sample";
+import {Watches, useWatches} from "../watches/list";
+import {Approvals} from "../decisions/approvals";
+import {KillSwitch} from "../actions/kill-switch";
+import {ActingHead} from "./nav";
 import {Start} from "./start";
 import "./processing.css";
 
@@ -103,14 +107,18 @@ export default function Processing({query}: PageProps) {
   const recent = useResource<List<Run>>("/v1/runs?follow=true&limit=50", {on: ["run."]});
   const all = [...(running.data?.items ?? []), ...(waiting.data?.items ?? []), ...(recent.data?.items.filter(isUnderWay) ?? [])];
   const now = all.filter((run, at) => all.findIndex((other) => other.id === run.id) === at).toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  const watches = useWatches();
   const isOpen = query.has("start");
   const refresh = (): void => [running, waiting, recent].forEach((resource) => resource.refresh());
   return (
     <div class="page">
-      <div class="bar apart">
-        <div class="head"><h1>Processing</h1><p class="soft">Notebooks that follow streams: each window is handled once, and decided about once.</p></div>
-        {may("runs:write") && <a class="button primary" href="/processing?start=">Start …</a>}
-      </div>
+      <ActingHead title="Processing" about="What follows streams, window by window: watches that learn what is normal, and notebooks of your own.">
+        <KillSwitch />
+        {may("actions:write") && <a class="button primary" href="/processing/watches/+new">New watch</a>}
+      </ActingHead>
+      <Approvals />
+      <Watches list={watches} />
+      <div class="bar apart"><h2>Notebooks that follow</h2>{may("runs:write") && <a class="button" href="/processing?start=">Start …</a>}</div>
       <Shown resource={recent} what="Reading what follows">
         {({items}) => (
           <>
