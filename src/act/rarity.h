@@ -8,7 +8,7 @@
  * DDSketch have them; Masson, Rim, Lee, VLDB 2019), whose window of ten octaves follows the data and whose counts fade,
  * early ones sooner, so that at most about the last 30,000 points count.  Where ten or more points were stranger, the
  * score is their share.  Beyond, the largest 3 % are continued by a generalised Pareto tail fitted by moments (Pickands
- * 1975; peaks over threshold as in Siffer et al., KDD 2017), with its shape drawn towards 0.1 and kept within -0.1 and
+ * 1975; peaks over threshold as in Siffer et al., KDD 2017), with its shape drawn towards 0.1 and kept within 0.01 and
  * 0.5: data are seldom as tame as a Gaussian, and a tail promised too short is a false alarm.  Nothing is claimed
  * beyond a thousand times what was seen: the score is at most 1 - 1/(1000 n).  Where there never was any strangeness, its
  * first is one of n, and rarer the larger it is: kinds give it in units of which 1 is usual.
