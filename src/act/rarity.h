@@ -16,7 +16,9 @@
  * A point as strange as all the others has score 0: the score counts what is strictly less strange, so a constant or
  * a two-valued series is never anomalous.  Points of 0.999 and more that follow one another are one incident, as peaks are
  * declustered there: the first twenty are learned as one when it is over, the others count ever less (down to a
- * thirtieth).  So an incident hides neither its own course nor the next one, and yet what stays becomes normal in the end.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
+ * thirtieth).  So an incident hides neither its own course nor the next one, and yet what stays becomes normal in the end.
+ *
+ * Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
