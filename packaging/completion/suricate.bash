@@ -86,7 +86,7 @@ _suricate() {
     "token create") options=" --scope -s --expires" ;;
     "user add") options=" --scope -s --no-password" ;;
     "user password") options=" --old" ;;
-    "serve") options=" --data --listen --config --limit --warm --environment --share --runtime --keeper --kernel-uid --allow-fetch --public-host --insecure-listen --unsafe-no-sandbox --log --print-limits" ;;
+    "serve") options=" --data --listen --config --limit --warm --environment --share --runtime --keeper --kernel-uid --allow-fetch --allow-command --public-host --insecure-listen --unsafe-no-sandbox --log --print-limits" ;;
     "help") options=" --man --completion --markdown" ;;
   esac
   COMPREPLY=($(compgen -W "$options --url --data --json --quiet -q --help -h" -- "$word"))

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "action.h"
+#include "aggregate/amqp_link.h"
 #include "aggregate/fetch.h"
 #include "store/secret.h"
 #include "template.h"
 
-const struct action_kind *const action_kinds[] = {&action_webhook, &action_run, &action_scale, &action_set, NULL};
+const struct action_kind *const action_kinds[] = {
+    &action_webhook, &action_amqp, &action_run, &action_email, &action_command, &action_scale, &action_set, NULL};
 
 bool action_kind_find(const char *name, const struct action_kind **ret, struct su_err *err)
 {
@@ -74,6 +76,23 @@ bool attempt_fill_text(const struct attempt *attempt, const char *template, char
 {
     SU_AUTO_JSON json_t *values = values_of(attempt);
     return template_fill_text(template, values, ret, err);
+}
+
+void attempt_cancel(struct attempt *attempt)
+{
+    SU_LOCKED(&attempt->socket_lock);
+    attempt->is_cancelled = true;
+    if (attempt->socket >= 0)
+        amqp_link_break(attempt->socket);
+}
+
+void attempt_socket(void *arg, int fd)
+{
+    struct attempt *attempt = arg;
+    SU_LOCKED(&attempt->socket_lock);
+    attempt->socket = fd;
+    if (fd >= 0 && attempt->is_cancelled)
+        amqp_link_break(fd);
 }
 
 /* Printable ASCII only: somebody else's bytes end up in our records. */

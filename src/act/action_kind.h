@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include "base/bus.h"
 #include "base/json.h"
+#include "base/thread.h"
 #include "transfer.h"
 
 struct compute;
@@ -17,9 +18,6 @@ struct recipes;
 struct runs;
 struct secrets;
 struct store;
-
-/* A program that the server's owner allows actions of kind "command" to run. */
-struct action_command { const char *name, *path; };
 
 /* The services below; a NULL one is absent, and what needs it fails with SU_UNAVAILABLE. */
 struct action_services {
@@ -31,7 +29,7 @@ struct action_services {
     struct recipes *recipes;
     struct runs *runs;
     struct compute *compute;
-    const struct action_command *commands;      /* ended by name NULL; or NULL */
+    const char *const *commands;    /* programs that actions may run, "NAME=/path" each, ended by NULL; or NULL */
 };
 
 enum attempt_outcome {
@@ -53,7 +51,8 @@ struct attempt {
     bool is_test;
     int64_t timeout_ms;
     atomic_bool is_cancelled;           /* the kill switch: `perform` gives up soon */
-    _Atomic int socket;                 /* of `perform`, to be broken with it; -1: none */
+    struct su_lock socket_lock;
+    int socket;                         /* of `perform`, to be broken off; -1: none */
     /* What came of it. */
     enum attempt_outcome outcome;
     long status;                        /* of HTTP or SMTP, a command's exit status; 0: none */
@@ -63,6 +62,10 @@ struct attempt {
 /* Fill a template from the decision, whose members may be named with or without "decision." before them. */
 bool attempt_fill(const struct attempt *attempt, const json_t *template, json_t **ret, struct su_err *err);
 bool attempt_fill_text(const struct attempt *attempt, const char *template, char **ret, struct su_err *err);
+/* Breaks off what `perform` does, from another thread. */
+void attempt_cancel(struct attempt *attempt);
+/* For amqp_link_options.socket: which socket that would be.  arg: the attempt. */
+void attempt_socket(void *arg, int fd);
 /* Note how it went. */
 void attempt_sent(struct attempt *attempt, long status, const char *answer);
 void attempt_failed(struct attempt *attempt, enum attempt_outcome outcome, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -97,4 +100,4 @@ bool action_host_check(const struct action_services *with, const char *tenant, c
 /* For kinds that tell by another ("via": {"webhook": …} or {"command": …}). */
 bool action_via_check(const struct action_services *with, const char *tenant, const json_t *via, struct su_err *err);
 
-extern const struct action_kind action_webhook, action_run, action_scale, action_set;
+extern const struct action_kind action_webhook, action_amqp, action_run, action_email, action_command, action_scale, action_set;

@@ -28,9 +28,9 @@ static bool resolve(struct attempt *attempt, struct su_err *err)
     struct scale_policy policy;
     if (!scale_policy_read(attempt->definition, &policy, err))
         return false;
-    if (!json_is_integer(given))
+    if (!json_is_integer(given) && !attempt->is_test)
         return su_fail(err, SU_INVALID, "the decision asks for no size: its parameter \"size\" must be a whole number");
-    int64_t size = json_integer_value(given);
+    int64_t size = json_is_integer(given) ? json_integer_value(given) : policy.initial;
     json_t *desired = json_pack("{s:I}", "size", (json_int_t)(size < policy.min ? policy.min : size > policy.max ? policy.max : size));
     for (size_t i = 0; i < 2; i++) {
         static const char *const more[] = {"current", "metric"};

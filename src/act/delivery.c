@@ -244,14 +244,6 @@ static void end_finished(struct delivery *delivery)
             finish(delivery, job);
 }
 
-static void break_off(struct job *job)
-{
-    job->attempt.is_cancelled = true;
-    int socket = job->attempt.socket;
-    if (socket >= 0)
-        amqp_link_break(socket);
-}
-
 /* The kill switch: what is under way for a tenant that has stopped its actions is broken off at once. */
 static void obey_switch(struct delivery *delivery)
 {
@@ -267,7 +259,7 @@ static void obey_switch(struct delivery *delivery)
         if (is_stopped && job->transfer)
             drop(delivery, job);
         else if (is_stopped)
-            break_off(job);
+            attempt_cancel(&job->attempt);
     }
 }
 
@@ -301,7 +293,7 @@ static void run(void *arg)
             transfers_wait(delivery->transfers, UNSETTLED_MS);
     }
     for (uint32_t i = 0; i < delivery->active_count; i++)
-        break_off(delivery->active[i]);
+        attempt_cancel(&delivery->active[i]->attempt);
     su_queue_close(delivery->work);
     for (uint32_t i = 0; i < WORKERS; i++)
         su_thread_join(&delivery->workers[i]);

@@ -20,6 +20,7 @@ void job_free(struct job *job)
     json_decref(job->attempt.definition);
     json_decref(job->attempt.decision);
     json_decref(job->attempt.wanted);
+    su_lock_done(&job->attempt.socket_lock);
     free(job->test);
     free(job->target);
     free(job->error);
@@ -84,6 +85,7 @@ static struct job *job_new(const struct action_services *with, const char *tenan
 {
     struct job *job = su_alloc(sizeof *job);
     job->attempt = (struct attempt){.with = with, .tenant = su_strdup(tenant), .action = su_strdup(action), .socket = -1, .outcome = ATTEMPT_OUTCOME_COUNT};
+    su_lock_init(&job->attempt.socket_lock);
     job->started_ms = su_now_ms();
     job->started_mono_ms = su_mono_ms();
     job->deadline_ms = DELIVERY_DEADLINE_MS;

@@ -133,7 +133,7 @@ static const char load_code[] = "import matplotlib.pyplot as plt\n"
 static const char key_code[] = "if by:\n"
                                "    named = frame.reindex(columns=by).astype(object).fillna(\"\").astype(str).agg(\",\".join, axis=1)\n"
                                "    frame = frame[named.str.casefold() == key.casefold()]\n";
-static const char show_code[] = "frame.loc[start:end]";
+static const char show_code[] = "frame[(frame.index >= start) & (frame.index < end)]";
 
 static const char watch_text[] = "## What the watch saw\n"
                                  "\n"

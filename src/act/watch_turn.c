@@ -55,6 +55,20 @@ static bool note_model_job(struct sql *db, void *arg, struct su_err *err)
                    sql_int(what[2]));
 }
 
+static bool read_models(struct watch_worker *worker, struct su_err *err)
+{
+    struct watch_model *models;
+    size_t count;
+    STORE_READ(worker->watches->store, db);
+    if (!watch_models_load(db, worker->number, &models, &count, err))
+        return false;
+    SU_LOCKED(&worker->lock);
+    free(worker->model_changes);
+    worker->model_changes = models;
+    worker->model_count = count;
+    return true;
+}
+
 /* The version that is live now is used from start_us on, and that is written down first. */
 static bool note_model(struct watch_worker *worker, int64_t start_us, struct su_err *err)
 {
@@ -70,31 +84,12 @@ static bool note_model(struct watch_worker *worker, int64_t start_us, struct su_
     int64_t what[] = {worker->number, start_us, live};
     if (!store_write(worker->watches->store, note_model_job, what, err))
         return false;
-    STORE_READ(worker->watches->store, db);
-    struct watch_model *models;
-    size_t count;
-    if (!watch_models_load(db, worker->number, &models, &count, err))
-        return false;
-    SU_LOCKED(&worker->lock);
-    free(worker->model_changes);
-    worker->model_changes = models;
-    worker->model_count = count;
-    return true;
+    return read_models(worker, err);
 }
 
 static bool load_models(struct watch_worker *worker, struct su_err *err)
 {
-    free(worker->model_changes);
-    worker->model_changes = NULL;
-    worker->model_count = 0;
-    if (worker->definition->model == NULL)
-        return true;
-    {
-        STORE_READ(worker->watches->store, db);
-        if (!watch_models_load(db, worker->number, &worker->model_changes, &worker->model_count, err))
-            return false;
-    }
-    return worker->model_count > 0 || note_model(worker, worker->base_us, err);
+    return read_models(worker, err) && (worker->definition->model == NULL || worker->model_count > 0 || note_model(worker, worker->base_us, err));
 }
 
 static bool keep_decision(void *arg, const struct watch_emitted *emitted, struct su_err *err)

@@ -1,8 +1,7 @@
-/* A connection to a broker: see amqp_link.h.  Layer aggregate; one thread.  With amqp_headers.c the user of amqp.h. */
-#include "amqp_link.h"
+/* A connection to a broker: see amqp_link.h.  Layer aggregate; one thread.  With amqp_headers.c and
+ * amqp_publish.c the user of amqp.h. */
+#include "amqp_link_private.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <stdlib.h>
@@ -11,13 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "amqp_headers.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/seal.h"
 
 enum {
-    CHANNEL = 1,                /* of the consumer */
     FIRST_LOOK = 2,             /* throw-away channels count from here */
     FRAME_STANDARD = 128 * 1024,    /* when the broker names no limit */
     FRAME_MAX = 512 * 1024,     /* a header is never split: a smaller one than the broker's would end at the first large header.
@@ -26,27 +23,6 @@ enum {
     PROTOCOL_HEADER = 'A',      /* the type of frame by which the library shows another version's greeting */
     TIMEOUT_MS = 4000,
     BODY_KEPT = 1 << 20,        /* memory for bodies of several frames that is kept between messages */
-};
-
-/* What is awaited next of a message. */
-enum part { PART_METHOD, PART_HEADER, PART_BODY };
-
-struct amqp_link {
-    const struct amqp_definition *definition;
-    struct amqp_link_options options;
-    amqp_connection_state_t state;
-    bool is_alive;              /* the broker listens */
-    amqp_channel_t next_look;
-    char product[64], version[32];
-    int64_t beat_ms;            /* monotonic: when something was last sent */
-    enum part part;
-    bool is_held;               /* the last message's buffers have not been given back */
-    bool is_whole;              /* its body is one frame's */
-    amqp_basic_deliver_t delivery;
-    struct amqp_message message;
-    uint64_t got;               /* bytes of the body so far */
-    struct su_buf headers, body;
-    char id[256];
 };
 
 /* ------------------------------------------------------------ errors */
@@ -68,7 +44,7 @@ static bool broker_said(struct su_err *err, const char *doing, int code, amqp_by
     return su_fail(err, kind, "%s: the broker answered %d: %s", doing, code, clean);
 }
 
-static bool library_said(struct amqp_link *link, struct su_err *err, const char *doing, int status)
+bool amqp_link_said(struct amqp_link *link, struct su_err *err, const char *doing, int status)
 {
     link->is_alive = false;
     if (status == AMQP_STATUS_TIMEOUT)
@@ -76,7 +52,7 @@ static bool library_said(struct amqp_link *link, struct su_err *err, const char 
     return su_fail(err, SU_UNAVAILABLE, "%s: %s", doing, amqp_error_string2(status));
 }
 
-static bool closed(struct amqp_link *link, struct su_err *err, const char *doing, const amqp_method_t *method)
+bool amqp_link_closed(struct amqp_link *link, struct su_err *err, const char *doing, const amqp_method_t *method)
 {
     if (method->id == AMQP_CONNECTION_CLOSE_METHOD) {
         const amqp_connection_close_t *close = method->decoded;
@@ -98,14 +74,14 @@ static bool check_reply(struct amqp_link *link, amqp_rpc_reply_t reply, const ch
 {
     switch (reply.reply_type) {
     case AMQP_RESPONSE_NORMAL: return true;
-    case AMQP_RESPONSE_SERVER_EXCEPTION: return closed(link, err, doing, &reply.reply);
-    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return library_said(link, err, doing, reply.library_error);
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return amqp_link_closed(link, err, doing, &reply.reply);
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return amqp_link_said(link, err, doing, reply.library_error);
     case AMQP_RESPONSE_NONE: break;
     }
-    return library_said(link, err, doing, AMQP_STATUS_UNEXPECTED_STATE);
+    return amqp_link_said(link, err, doing, AMQP_STATUS_UNEXPECTED_STATE);
 }
 
-static bool check(struct amqp_link *link, const char *doing, struct su_err *err)
+bool amqp_link_check(struct amqp_link *link, const char *doing, struct su_err *err)
 {
     return check_reply(link, amqp_get_rpc_reply(link->state), doing, err);
 }
@@ -151,7 +127,7 @@ static bool connect_to(struct amqp_link *link, struct su_err *err)
     snprintf(doing, sizeof doing, "%s %s:%d", definition->is_tls ? "TLS with" : "connecting to", definition->host, definition->port);
     int status = amqp_socket_open_noblock(socket, definition->host, definition->port, &timeout);
     if (status != AMQP_STATUS_OK)
-        return library_said(link, err, doing, status);
+        return amqp_link_said(link, err, doing, status);
     if (link->options.socket)
         link->options.socket(link->options.arg, amqp_get_sockfd(link->state));
     link->is_alive = true;
@@ -172,7 +148,7 @@ static bool wait_method(struct amqp_link *link, const char *doing, amqp_method_n
         struct timeval timeout = timeval_of(left_ms > 0 ? (int)left_ms : 0);
         int status = amqp_simple_wait_frame_noblock(link->state, &frame, &timeout);
         if (status != AMQP_STATUS_OK)
-            return library_said(link, err, doing, status);
+            return amqp_link_said(link, err, doing, status);
         if (frame.frame_type == PROTOCOL_HEADER) {
             link->is_alive = false;
             return su_fail(err, SU_UNAVAILABLE, "%s: the broker speaks another version of AMQP than 0-9-1", doing);
@@ -180,7 +156,7 @@ static bool wait_method(struct amqp_link *link, const char *doing, amqp_method_n
         if (frame.frame_type != AMQP_FRAME_METHOD || frame.channel != 0)
             continue;
         if (frame.payload.method.id != wanted)
-            return closed(link, err, doing, &frame.payload.method);
+            return amqp_link_closed(link, err, doing, &frame.payload.method);
         *ret = frame.payload.method;
         return true;
     }
@@ -222,7 +198,7 @@ static bool send_login(struct amqp_link *link, struct su_str password, struct su
                                            .response = {size, response}, .locale = bytes_of("en_US")};
     int status = amqp_send_method(link->state, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok);
     su_guarded_free(response, size);
-    return status == AMQP_STATUS_OK || library_said(link, err, "login", status);
+    return status == AMQP_STATUS_OK || amqp_link_said(link, err, "login", status);
 }
 
 static bool greet(struct amqp_link *link, struct su_err *err)
@@ -230,7 +206,7 @@ static bool greet(struct amqp_link *link, struct su_err *err)
     amqp_method_t method;
     int status = amqp_send_header(link->state);
     if (status != AMQP_STATUS_OK)
-        return library_said(link, err, "login", status);
+        return amqp_link_said(link, err, "login", status);
     if (!wait_method(link, "login", AMQP_CONNECTION_START_METHOD, &method, err))
         return false;
     const amqp_connection_start_t *start = method.decoded;
@@ -261,7 +237,7 @@ static bool tune(struct amqp_link *link, struct su_err *err)
     int status = amqp_tune_connection(link->state, chosen.channel_max, (int)chosen.frame_max, chosen.heartbeat);
     if (status == AMQP_STATUS_OK)
         status = amqp_send_method(link->state, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &chosen);
-    return status == AMQP_STATUS_OK || library_said(link, err, "login", status);
+    return status == AMQP_STATUS_OK || amqp_link_said(link, err, "login", status);
 }
 
 static bool open_vhost(struct amqp_link *link, struct su_err *err)
@@ -313,10 +289,10 @@ const char *amqp_link_version(const struct amqp_link *link) { return link->versi
 
 /* ----------------------------------------------------------- declare */
 
-static bool open_channel(struct amqp_link *link, amqp_channel_t channel, struct su_err *err)
+bool amqp_link_channel(struct amqp_link *link, amqp_channel_t channel, struct su_err *err)
 {
     amqp_channel_open(link->state, channel);
-    return check(link, "opening a channel", err);
+    return amqp_link_check(link, "opening a channel", err);
 }
 
 /* After the broker closed a channel it waits for this. */
@@ -337,7 +313,7 @@ static bool declare_on(struct amqp_link *link, amqp_channel_t channel, bool is_p
         arguments.entries[arguments.num_entries++] = entry_text("x-queue-type", definition->type);
     const amqp_queue_declare_ok_t *ok =
         amqp_queue_declare(link->state, channel, bytes_of(definition->queue), is_passive, is_passive || definition->is_durable, 0, 0, arguments);
-    bool is_done = check(link, is_passive ? "looking for the queue" : "declaring the queue", err);
+    bool is_done = amqp_link_check(link, is_passive ? "looking for the queue" : "declaring the queue", err);
     if (is_done)
         *ret = (struct amqp_queue){ok->message_count, ok->consumer_count};
     su_arena_free(arena);
@@ -355,7 +331,7 @@ static bool bind_on(struct amqp_link *link, amqp_channel_t channel, struct su_er
                         amqp_headers_table(binding->headers, arena, 0));
         su_arena_free(arena);
         snprintf(doing, sizeof doing, "binding to the exchange \"%s\"", binding->exchange);
-        if (!check(link, doing, err))
+        if (!amqp_link_check(link, doing, err))
             return false;
     }
     return true;
@@ -365,7 +341,7 @@ static bool bind_on(struct amqp_link *link, amqp_channel_t channel, struct su_er
 static bool on_a_channel(struct amqp_link *link, bool is_passive, bool binds, struct amqp_queue *ret, struct su_err *err)
 {
     amqp_channel_t channel = link->next_look++;
-    if (!open_channel(link, channel, err))
+    if (!amqp_link_channel(link, channel, err))
         return false;
     if (!declare_on(link, channel, is_passive, ret, err) || (binds && !bind_on(link, channel, err))) {
         leave_channel(link, channel);
@@ -394,13 +370,13 @@ static bool consume_as(struct amqp_link *link, bool is_stream, int64_t offset, s
     amqp_table_entry_t entry = entry_text("x-stream-offset", "first");
     if (offset >= 0)
         entry.value = (amqp_field_value_t){.kind = AMQP_FIELD_KIND_I64, .value.i64 = offset};
-    if (!open_channel(link, CHANNEL, err))
+    if (!amqp_link_channel(link, AMQP_LINK_CHANNEL, err))
         return false;
-    amqp_basic_qos(link->state, CHANNEL, 0, (uint16_t)link->definition->prefetch, 0);
-    if (!check(link, "setting the prefetch", err))
+    amqp_basic_qos(link->state, AMQP_LINK_CHANNEL, 0, (uint16_t)link->definition->prefetch, 0);
+    if (!amqp_link_check(link, "setting the prefetch", err))
         return false;
-    amqp_basic_consume(link->state, CHANNEL, bytes_of(link->definition->queue), bytes_of("suricate"), 0, 0, 0, (amqp_table_t){is_stream, &entry});
-    return check(link, "consuming", err);
+    amqp_basic_consume(link->state, AMQP_LINK_CHANNEL, bytes_of(link->definition->queue), bytes_of("suricate"), 0, 0, 0, (amqp_table_t){is_stream, &entry});
+    return amqp_link_check(link, "consuming", err);
 }
 
 /* Nobody says of what type a queue is that somebody else declared: one that is no stream refuses an offset. */
@@ -413,7 +389,7 @@ bool amqp_link_consume(struct amqp_link *link, int64_t offset, struct su_err *er
         return true;
     if (err->code != SU_CONFLICT || !strstr(err->message, "x-stream-offset"))
         return false;
-    leave_channel(link, CHANNEL);
+    leave_channel(link, AMQP_LINK_CHANNEL);
     return consume_as(link, false, offset, err);
 }
 
@@ -421,7 +397,7 @@ bool amqp_link_consume(struct amqp_link *link, int64_t offset, struct su_err *er
 
 static void release(struct amqp_link *link)
 {
-    amqp_maybe_release_buffers_on_channel(link->state, CHANNEL);
+    amqp_maybe_release_buffers_on_channel(link->state, AMQP_LINK_CHANNEL);
     link->is_held = false;
 }
 
@@ -477,9 +453,9 @@ static bool add_body(struct amqp_link *link, amqp_bytes_t piece, struct su_err *
 static bool take_method(struct amqp_link *link, const amqp_frame_t *frame, struct su_err *err)
 {
     const amqp_method_t *method = &frame->payload.method;
-    if (method->id == AMQP_CONNECTION_CLOSE_METHOD || (method->id == AMQP_CHANNEL_CLOSE_METHOD && frame->channel == CHANNEL))
-        return closed(link, err, "receiving", method);
-    if (frame->channel != CHANNEL)
+    if (method->id == AMQP_CONNECTION_CLOSE_METHOD || (method->id == AMQP_CHANNEL_CLOSE_METHOD && frame->channel == AMQP_LINK_CHANNEL))
+        return amqp_link_closed(link, err, "receiving", method);
+    if (frame->channel != AMQP_LINK_CHANNEL)
         return true;
     if (method->id == AMQP_BASIC_CANCEL_METHOD)
         return su_fail(err, SU_NOT_FOUND, "receiving: the broker cancelled the consumer (basic.cancel): the queue \"%.200s\" was deleted, or its node is gone",
@@ -498,7 +474,7 @@ static bool take_frame(struct amqp_link *link, const amqp_frame_t *frame, struct
 {
     if (frame->frame_type == AMQP_FRAME_METHOD)
         return take_method(link, frame, err);
-    if (frame->channel != CHANNEL)
+    if (frame->channel != AMQP_LINK_CHANNEL)
         return true;
     if (frame->frame_type == AMQP_FRAME_HEADER)
         return begin_body(link, frame, err);
@@ -516,7 +492,7 @@ enum amqp_next amqp_link_next(struct amqp_link *link, struct amqp_message *ret, 
         if (status == AMQP_STATUS_TIMEOUT)
             return AMQP_NOTHING;
         if (status != AMQP_STATUS_OK) {
-            library_said(link, err, "receiving", status);
+            amqp_link_said(link, err, "receiving", status);
             return AMQP_BROKEN;
         }
         if (!take_frame(link, &frame, err))
@@ -548,19 +524,19 @@ bool amqp_link_beat(struct amqp_link *link, struct su_err *err)
     amqp_frame_t beat = {.frame_type = AMQP_FRAME_HEARTBEAT, .channel = 0};
     link->beat_ms = now_ms;
     int status = amqp_send_frame(link->state, &beat);
-    return status == AMQP_STATUS_OK || library_said(link, err, "sending a heartbeat", status);
+    return status == AMQP_STATUS_OK || amqp_link_said(link, err, "sending a heartbeat", status);
 }
 
 bool amqp_link_ack(struct amqp_link *link, uint64_t tag, struct su_err *err)
 {
-    int status = amqp_basic_ack(link->state, CHANNEL, tag, 1);
-    return status == AMQP_STATUS_OK || library_said(link, err, "acknowledging", status);
+    int status = amqp_basic_ack(link->state, AMQP_LINK_CHANNEL, tag, 1);
+    return status == AMQP_STATUS_OK || amqp_link_said(link, err, "acknowledging", status);
 }
 
 bool amqp_link_cancel(struct amqp_link *link, struct su_err *err)
 {
     if (!link->is_alive)
         return su_fail(err, SU_UNAVAILABLE, "the connection is gone");
-    amqp_basic_cancel(link->state, CHANNEL, bytes_of("suricate"));
-    return check(link, "cancelling the consumer", err);
+    amqp_basic_cancel(link->state, AMQP_LINK_CHANNEL, bytes_of("suricate"));
+    return amqp_link_check(link, "cancelling the consumer", err);
 }

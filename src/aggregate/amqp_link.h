@@ -1,6 +1,6 @@
 /* A connection to an AMQP 0-9-1 broker that consumes one queue.  Layer aggregate; one thread.
  *
- * With amqp_headers.h the user of librabbitmq, behind the few verbs that a source needs: open
+ * With amqp_headers.h and amqp_publish.c the user of librabbitmq, behind the few verbs that a source needs: open
  * (connect, TLS, login), declare, consume, next, ack, cancel, close.  The broker is
  * not trusted: what it negotiates is checked, and so is every length.  Errors hold
  * its own words.  Only amqp_link_break may be called by another thread.
@@ -57,5 +57,15 @@ int amqp_link_wait_ms(const struct amqp_link *link);
 bool amqp_link_beat(struct amqp_link *link, struct su_err *err);
 /* Everything up to tag is safe. */
 bool amqp_link_ack(struct amqp_link *link, uint64_t tag, struct su_err *err);
+/* A message to an exchange, and the broker's word that it has it (publisher confirms): waits for both.  A link either consumes
+ * or publishes.  With is_mandatory a message that no queue takes is SU_NOT_FOUND. */
+struct amqp_publication {
+    const char *exchange, *routing_key;
+    struct su_str body;
+    const char *type, *id;          /* content type; message id */
+    const json_t *headers;          /* object, or NULL */
+    bool is_mandatory;
+};
+bool amqp_link_publish(struct amqp_link *link, const struct amqp_publication *message, struct su_err *err);
 /* No more deliveries. */
 bool amqp_link_cancel(struct amqp_link *link, struct su_err *err);

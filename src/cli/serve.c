@@ -77,10 +77,12 @@ struct options {
     bool unsafe_no_sandbox, insecure_listen, print_limits;
     const char *allow_fetch[LIST_MAX + 1];
     size_t allow_fetch_count;
+    const char *commands[LIST_MAX + 1];
+    size_t command_count;
     struct limits limits;
 };
 
-enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_SWITCH, OPTION_LIMIT, OPTION_ALLOW };
+enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_SWITCH, OPTION_LIMIT, OPTION_ALLOW, OPTION_COMMAND };
 struct option_row { enum option_kind kind; size_t offset; };
 
 const struct option_spec serve_options[] = {
@@ -106,6 +108,10 @@ const struct option_spec serve_options[] = {
      .value = "HOST",
      .help = "a host that s.fetch may download from; HOST:PORT also when its address is private",
      .is_repeated = true},
+    {.name = "allow-command",
+     .value = "NAME=PATH",
+     .help = "a program that actions of kind command may run, in a sandbox",
+     .is_repeated = true},
     {.name = "public-host", .value = "NAME", .help = "a further name that browsers reach this server by"},
     {.name = "insecure-listen", .help = "listen beyond loopback without TLS"},
     {.name = "unsafe-no-sandbox", .help = "run kernels as plain processes: they can do all that the server's user can"},
@@ -119,7 +125,7 @@ static const struct option_row rows[] = {
     {OPTION_TEXT, offsetof(struct options, config)}, {OPTION_LIMIT, 0}, {OPTION_NUMBER, offsetof(struct options, warm)},
     {OPTION_TEXT, offsetof(struct options, environment)}, {OPTION_TEXT, offsetof(struct options, share)},
     {OPTION_TEXT, offsetof(struct options, runtime)}, {OPTION_TEXT, offsetof(struct options, keeper)},
-    {OPTION_NUMBER, offsetof(struct options, kernel_uid)}, {OPTION_ALLOW, 0},
+    {OPTION_NUMBER, offsetof(struct options, kernel_uid)}, {OPTION_ALLOW, 0}, {OPTION_COMMAND, 0},
     {OPTION_TEXT, offsetof(struct options, public_host)}, {OPTION_SWITCH, offsetof(struct options, insecure_listen)},
     {OPTION_SWITCH, offsetof(struct options, unsafe_no_sandbox)}, {OPTION_TEXT, offsetof(struct options, log)},
     {OPTION_SWITCH, offsetof(struct options, print_limits)},
@@ -136,6 +142,20 @@ static bool set_limit(struct options *options, const char *text, struct su_err *
 }
 
 /* value is kept. */
+static bool allow_command(struct options *options, const char *value, struct su_err *err)
+{
+    struct su_str name, path;
+    if (options->command_count == LIST_MAX)
+        return su_fail(err, SU_LIMIT, "--allow-command: at most %d programs", LIST_MAX);
+    if (!su_str_cut(su_str_of(value), '=', &name, &path) || !name.len || !path.len || path.ptr[0] != '/')
+        return su_fail(err, SU_INVALID, "--allow-command: must be NAME=/path/of/the/program, was \"%.100s\"", value);
+    if (access(path.ptr, X_OK) != 0)
+        return su_fail_errno(err, errno, "--allow-command: %s", path.ptr);
+    options->commands[options->command_count++] = value;
+    return true;
+}
+
+/* value is kept. */
 static bool set_option(struct options *options, size_t index, const char *value, struct su_err *err)
 {
     char *member = (char *)options + rows[index].offset;
@@ -143,6 +163,7 @@ static bool set_option(struct options *options, size_t index, const char *value,
     case OPTION_TEXT: *(const char **)(void *)member = value; return true;
     case OPTION_SWITCH: *(bool *)(void *)member = !value || strcmp(value, "false") != 0; return true;
     case OPTION_LIMIT: return set_limit(options, value, err);
+    case OPTION_COMMAND: return allow_command(options, value, err);
     case OPTION_NUMBER:
         return su_str_u64(su_str_of(value), UINT32_MAX, (uint64_t *)(void *)member) ||
                su_fail(err, SU_INVALID, "--%s: must be a whole number, was \"%.64s\"", serve_options[index].name, value);
@@ -353,7 +374,7 @@ static bool actions_part(struct serving *serving, struct su_err *err)
     struct services *services = &serving->services;
     const struct action_services with = {
         .store = services->store, .bus = services->bus, .fetches = services->fetches, .secrets = services->secrets, .notebooks = services->notebooks,
-        .recipes = services->recipes, .runs = services->runs, .compute = services->compute};
+        .recipes = services->recipes, .runs = services->runs, .compute = services->compute, .commands = serving->options.commands};
     return actions_open(&with, &services->actions, err);
 }
 static void actions_end(struct serving *serving) { actions_close(serving->services.actions); }

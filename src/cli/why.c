@@ -65,9 +65,10 @@ static void add_judgement(struct output_table *table, const json_t *grounds)
     SU_AUTO_BUF struct su_buf normal = SU_BUF(LINE_BYTES);
     if (number_of(grounds, "expected", &expected))
         su_buf_addf(&normal, "%.6g", expected);
-    if (has_low || has_high)
-        su_buf_addf(&normal, "%s%s%.6g%s%.6g", normal.len ? ", " : "", has_low ? "from " : "up to ", has_low ? low : high,
-                    has_low && has_high ? " to " : "", has_low && has_high ? high : 0.0);
+    if (has_low)
+        su_buf_addf(&normal, "%sfrom %.6g", normal.len ? ", " : "", low);
+    if (has_high)
+        su_buf_addf(&normal, "%s%s %.6g", has_low || !normal.len ? "" : ",", has_low ? " to" : " up to", high);
     if (number_of(grounds, "value", &value)) {
         SU_AUTO_FREE char *text = su_format("%.6g", value);
         add(table, "value", text);

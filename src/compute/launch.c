@@ -28,7 +28,16 @@ static void read_text(int fd, char *text, size_t size) {
     text[len] = 0;
 }
 
-static bool start(const struct places *places, const char *mode, const char *folder, int errors, pid_t *ret_pid, struct su_err *err) {
+/* Descriptors of -1 are /dev/null. */
+struct streams { int input, output, errors; };
+
+static void give(posix_spawn_file_actions_t *files, int from, int to, int flags) {
+    if (from >= 0) posix_spawn_file_actions_adddup2(files, from, to);
+    else posix_spawn_file_actions_addopen(files, to, "/dev/null", flags, 0);
+}
+
+static bool start(const struct places *places, const char *mode, const char *folder, const struct streams *streams, pid_t *ret_pid,
+                  struct su_err *err) {
     char *argv[] = {places->keeper, (char *)mode, (char *)folder, NULL};
     char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LANG=C.UTF-8", NULL};
     posix_spawn_file_actions_t files;
@@ -39,9 +48,9 @@ static bool start(const struct places *places, const char *mode, const char *fol
     sigaddset(&defaults, SIGPIPE);
     sigaddset(&defaults, SIGCHLD);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, errors, 2);
+    give(&files, streams->input, 0, O_RDONLY);
+    give(&files, streams->output, 1, O_WRONLY);
+    give(&files, streams->errors, 2, O_WRONLY);
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
@@ -58,7 +67,7 @@ bool launch_keeper(const struct places *places, const char *mode, const char *fo
     pid_t pid;
     char text[TEXT_MAX];
     if (pipe2(ends, O_CLOEXEC) < 0) return su_fail_errno(err, errno, "pipe");
-    bool ok = start(places, mode, folder, ends[1], &pid, err);
+    bool ok = start(places, mode, folder, &(struct streams){-1, -1, ends[1]}, &pid, err);
     close(ends[1]);
     if (ok) read_text(ends[0], text, sizeof text);
     close(ends[0]);
@@ -66,6 +75,10 @@ bool launch_keeper(const struct places *places, const char *mode, const char *fo
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     return su_fail(err, SU_INTERNAL, "%s", *text ? text : "the keeper ended at once");
+}
+
+bool launch_command(const struct places *places, const char *folder, int input, int output, pid_t *ret_pid, struct su_err *err) {
+    return start(places, "command", folder, &(struct streams){input, output, output}, ret_pid, err);
 }
 
 bool launch_prepare(const char *folder, json_t *spec, struct su_err *err) {

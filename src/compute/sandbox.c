@@ -113,6 +113,39 @@ json_t *sandbox_argv(const struct places *places, enum sandbox_use use, const ch
     return argv;
 }
 
+static void add_variables(json_t *argv, const json_t *environment) {
+    size_t i;
+    json_t *text;
+    json_array_foreach((json_t *)(uintptr_t)environment, i, text) {
+        struct su_str name, value;
+        if (!su_str_cut(su_str_of(json_string_value(text)), '=', &name, &value)) continue;
+        char *key SU_AUTO_FREE = su_strndup(name.ptr, name.len);
+        add(argv, "--setenv", key, value.ptr);
+    }
+}
+
+json_t *sandbox_command_argv(const struct places *places, const char *path, const json_t *environment, const json_t *words) {
+    static const char *const walls[] = {"--unshare-all", "--unshare-user", "--new-session", "--die-with-parent", "--uid", "1000", "--gid", "1000",
+                                        "--hostname", "command", "--cap-drop", "ALL", "--clearenv", NULL};
+    static const char *const furniture[] = {"--proc", "/proc", "--dev", "/dev", "--size", "67108864", "--tmpfs", "/tmp", NULL};
+    static const char *const own[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8"};
+    json_t *argv = json_array();
+    json_t *settings SU_AUTO_JSON = json_array();
+    for (size_t i = 0; i < SU_COUNT(own); i++) json_array_append_new(settings, json_string(own[i]));
+    json_array_extend(settings, (json_t *)(uintptr_t)environment);
+    add(argv, places->bwrap, NULL, NULL);
+    add_words(argv, walls);
+    add_variables(argv, settings);
+    add_system(argv, places, false);
+    add_words(argv, furniture);
+    add(argv, "--ro-bind", path, path);
+    add(argv, "--remount-ro", "/dev", NULL);
+    add(argv, "--remount-ro", "/", NULL);
+    add(argv, "--chdir", "/tmp", "--");
+    json_array_extend(argv, (json_t *)(uintptr_t)words);
+    return argv;
+}
+
 json_t *sandbox_plain_env(const struct places *places, const char *own_folder, const char *home) {
     static const char *const overridden[] = {"HOME", "PYTHONPATH", "SURICATE_SOCKET", "SURICATE_TOKEN_FILE", "MPLCONFIGDIR"};
     json_t *env = json_array();

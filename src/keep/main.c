@@ -4,6 +4,7 @@
  *   suricate-keep keep FOLDER     keep the kernel that FOLDER/spec.json describes: detaches once it listens
  *   suricate-keep zygote FOLDER   run spec's argv as spec's uid, detached, its output to FOLDER/log
  *   suricate-keep run FOLDER      run it, wait, pass on its standard error and exit status
+ *   suricate-keep command FOLDER  run it, all three streams our own, and end as it does; 125: it was not run
  *   suricate-keep tidy FOLDER     remove what a dead keeper left: control group, sockets, folder
  *
  * It ends with 0, or with 1 and the reason on standard error. */
@@ -22,7 +23,7 @@
 #include "base/log.h"
 #include "keep/keeper.h"
 
-enum { RUN_TIMEOUT_S = 30 };
+enum { RUN_TIMEOUT_S = 30, COMMAND_FAILED = 125 };
 
 /* Few and small arenas, freed pages given back: a keeper waits most of its life. */
 static void tune_memory(void) {
@@ -82,11 +83,11 @@ static int mode_keep(const char *folder) {
     return 1;
 }
 
-static bool launch_from(const char *folder, int output, struct process *process) {
+static bool launch_from(const char *folder, int input, int output, struct process *process) {
     struct su_err err;
     json_t *spec SU_AUTO_JSON = NULL;
     process_init(process);
-    if (keeper_read_spec(folder, &spec, &err) && process_launch(process, spec, output, &err)) return true;
+    if (keeper_read_spec(folder, &spec, &err) && process_launch(process, spec, input, output, &err)) return true;
     fprintf(stderr, "%s\n", err.message);
     return false;
 }
@@ -94,18 +95,38 @@ static bool launch_from(const char *folder, int output, struct process *process)
 static int mode_zygote(const char *folder) {
     struct process process;
     int log SU_AUTO_FD = open_log(folder);
-    return launch_from(folder, log, &process) ? 0 : 1;
+    return launch_from(folder, -1, log, &process) ? 0 : 1;
 }
 
 static int mode_run(const char *folder) {
     struct process process;
     int status = 0;
-    if (!launch_from(folder, 2, &process)) return 1;
+    if (!launch_from(folder, -1, 2, &process)) return 1;
     if (process_await_end(&process, RUN_TIMEOUT_S * 1000) && waitpid(process.launcher, &status, 0) == process.launcher)
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
     fprintf(stderr, "it did not end within %d s\n", RUN_TIMEOUT_S);
     kill(process.launcher, SIGKILL);
     return 1;
+}
+
+/* Dies with the server, and takes the sandbox along; 125: it could not be run. */
+static int mode_command(const char *folder) {
+    struct process process;
+    struct su_err err;
+    int status = 0;
+    json_t *spec SU_AUTO_JSON = NULL;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    process_init(&process);
+    if (!keeper_read_spec(folder, &spec, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return COMMAND_FAILED;
+    }
+    if (!process_launch(&process, spec, 0, 1, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return COMMAND_FAILED;
+    }
+    while (waitpid(process.launcher, &status, 0) < 0) {}
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int mode_tidy(const char *folder) {
@@ -118,7 +139,7 @@ static int mode_tidy(const char *folder) {
 }
 
 static const struct { const char *name; int (*run)(const char *folder); } modes[] = {
-    {"keep", mode_keep}, {"zygote", mode_zygote}, {"run", mode_run}, {"tidy", mode_tidy}};
+    {"keep", mode_keep}, {"zygote", mode_zygote}, {"run", mode_run}, {"command", mode_command}, {"tidy", mode_tidy}};
 
 int main(int argc, char **argv) {
     tune_memory();
@@ -129,6 +150,6 @@ int main(int argc, char **argv) {
     syscall(SYS_close_range, 3U, ~0U, 0U);
     for (size_t i = 0; argc == 3 && i < SU_COUNT(modes); i++)
         if (strcmp(argv[1], modes[i].name) == 0) return modes[i].run(argv[2]);
-    fprintf(stderr, "usage: suricate-keep keep|zygote|run|tidy FOLDER\n");
+    fprintf(stderr, "usage: suricate-keep keep|zygote|run|command|tidy FOLDER\n");
     return 2;
 }

@@ -81,9 +81,9 @@ static const char **texts(const json_t *list) {
 }
 
 /* In the forked child: only calls that are safe there.  Ends in exec. */
-_Noreturn static void become(const char **argv, const char **env, uid_t uid, int output) {
-    int null = open("/dev/null", O_RDONLY);
-    if (dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) _exit(126);
+_Noreturn static void become(const char **argv, const char **env, uid_t uid, int input, int output) {
+    if (input < 0) input = open("/dev/null", O_RDONLY);
+    if ((input != 0 && dup2(input, 0) < 0) || dup2(output, 1) < 0 || dup2(output, 2) < 0) _exit(126);
     syscall(SYS_close_range, 3U, ~0U, 4U /* CLOEXEC */);
     setsid();
     if (uid != geteuid() && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)) _exit(126);
@@ -98,14 +98,14 @@ _Noreturn static void become(const char **argv, const char **env, uid_t uid, int
     _exit(127);
 }
 
-bool process_launch(struct process *process, const json_t *spec, int output, struct su_err *err) {
+bool process_launch(struct process *process, const json_t *spec, int input, int output, struct su_err *err) {
     const char **argv SU_AUTO_FREE = texts(json_object_get(spec, "argv"));
     const char **env SU_AUTO_FREE = texts(json_object_get(spec, "env"));
     uid_t uid = (uid_t)su_json_int(spec, "uid", (int64_t)geteuid());
     if (!argv[0]) return su_fail(err, SU_INTERNAL, "the kernel's specification names no program");
     pid_t pid = fork();
     if (pid < 0) return su_fail_errno(err, errno, "fork");
-    if (pid == 0) become(argv, env, uid, output);
+    if (pid == 0) become(argv, env, uid, input, output);
     process->launcher = pid;
     process->launcher_pidfd = pidfd_open(pid, 0);
     return true;
@@ -119,7 +119,7 @@ bool process_start(struct process *process, const json_t *spec, int kernel_dir_f
     if (pipe2(ends, O_CLOEXEC) < 0) return su_fail_errno(err, errno, "pipe");
     process->output = ends[0];
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    bool ok = process_launch(process, spec, ends[1], err);
+    bool ok = process_launch(process, spec, -1, ends[1], err);
     close(ends[1]);
     return ok;
 }

@@ -27,8 +27,8 @@ void process_init(struct process *process);
 void process_done(struct process *process);
 /* Ask the zygote at spec.zygote for a fork, or run spec.argv with spec.env (as spec.uid). */
 bool process_start(struct process *process, const json_t *spec, int kernel_dir_fd, struct su_err *err);
-/* Only run spec.argv, standard output and error to `output`. */
-bool process_launch(struct process *process, const json_t *spec, int output, struct su_err *err);
+/* Only run spec.argv, standard input from `input` (-1: there is none), standard output and error to `output`. */
+bool process_launch(struct process *process, const json_t *spec, int input, int output, struct su_err *err);
 /* Take init's connection: pidfd, control group, settings. */
 bool process_meet(struct process *process, const struct cgroup *group, const json_t *settings, int program_fd, struct su_err *err);
 /* What init says next.  GONE: init and all its children have ended. */

@@ -23,7 +23,7 @@ def action(name: str, **definition: Any) -> dict[str, Any]:
     name : str
         The action's name.
     **definition
-        ``kind`` (``webhook`` unless said), the fields of that kind, and guards (docs/reference/actions.md). It is
+        ``kind`` (``webhook`` unless said), the fields of that kind, and guards (docs/reference/consumers.md). It is
         put whole: what is not said has its default. Without any the action is described.
 
     Examples
