@@ -13,8 +13,7 @@ from playwright.sync_api import Page, expect
 
 def drag(page: Page, begin: float, end: float) -> None:
     """Over the chart, from one share of its width to another."""
-    box = page.locator(".judged-value .u-over").bounding_box()
-    assert box
+    box = wait_until(lambda: page.locator(".judged-value .u-over").bounding_box(), "the chart is drawn")
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + begin * box["width"], y)
     page.mouse.down()
