@@ -11,28 +11,32 @@
  * rarity, and the rarer of the two decides, with the chance of two looks taken off.
  *
  * Cost: f²/2 + 2·f·components multiplications a point, f = dimensions × lags; a refit is 0.6 ms for f = 32 and comes
- * every 512 points: about 1 µs a point altogether.  State 1 to 7 KiB. */
+ * every 512 points: about 1 µs a point altogether.  State 1 to 6 KiB. */
+#include <float.h>
+
 #include "act/detector_private.h"
 #include "act/eigen.h"
 #include "act/rarity.h"
 
 enum { FEATURES_MAX = EIGEN_SIZE_MAX, COMPONENTS_MAX = 16, REFIT = 512, LAGS_ALONE = 16 };
-#define VALUE_MAX 1e30     /* what is larger is taken for this: the scale is a float */
+#define VALUE_MAX 1e15      /* in units of the first value: what is larger is taken for this, its square is a float */
 
 struct settings {
-    int64_t lags, memory;
+    int64_t lags, memory, components;
     double explained;
 };
-static const struct settings usual = {.lags = 0, .memory = 4096, .explained = 0.95};
+static const struct settings usual = {.lags = 0, .memory = 4096, .components = COMPONENTS_MAX, .explained = 0.95};
 static const struct su_field fields[] = {
     SU_FIELD(struct settings, lags, SU_FIELD_INT, .min = 0, .max = FEATURES_MAX,
              .help = "Points of a window: 1 judges each alone; 0: 1, or 16 when a point has one value."),
     SU_FIELD(struct settings, memory, SU_FIELD_INT, .min = 64, .max = 1e6, .help = "After how many points what was learned has faded to a third."),
+    SU_FIELD(struct settings, components, SU_FIELD_INT, .min = 1, .max = COMPONENTS_MAX, .help = "How many components are kept at most."),
     SU_FIELD(struct settings, explained, SU_FIELD_NUMBER, .min = 0.5, .max = 0.9999, .help = "Share of the variance that the components keep."),
     SU_FIELD_END,
 };
 
-/* What follows the struct: mean[f], lagged[f], covariance[f (f + 1) / 2], then as floats scale[f], components[most × f]. */
+/* What follows the struct: mean[f], lagged[f], then as floats unit[f], covariance[f (f + 1) / 2], scale[f], components[most × f].
+ * All are in units of each dimension's first value, so that their squares are floats whatever is measured. */
 struct state {
     struct rarity residual, inside;
     uint64_t learned;           /* points */
@@ -44,7 +48,8 @@ struct state {
 };
 struct parts {
     double *mean, *lagged;      /* lagged: the last points, newest first */
-    double *covariance;         /* lower triangle, row by row */
+    float *unit;
+    float *covariance;          /* lower triangle, row by row */
     float *scale, *components;
 };
 
@@ -60,23 +65,32 @@ static size_t lags_of(const struct detector *detector)
 
 static size_t features_of(const struct detector *detector) { return detector->dimensions * lags_of(detector); }
 
-static size_t most_components(size_t features) { return features < COMPONENTS_MAX ? features : COMPONENTS_MAX; }
+static size_t most_components(const struct detector *detector)
+{
+    size_t features = features_of(detector), most = (size_t)settings_of(detector)->components;
+    return features < most ? features : most;
+}
 
-static size_t doubles_of(size_t features) { return 2 * features + features * (features + 1) / 2; }
-
-static size_t floats_of(size_t features) { return features + most_components(features) * features; }
+static size_t floats_of(const struct detector *detector)
+{
+    size_t features = features_of(detector);
+    return 2 * features + features * (features + 1) / 2 + most_components(detector) * features;
+}
 
 static struct parts parts_of(const struct detector *detector, struct state *state)
 {
     size_t features = features_of(detector);
-    float *floats = (float *)(state->numbers + doubles_of(features));
-    return (struct parts){state->numbers, state->numbers + features, state->numbers + 2 * features, floats, floats + features};
+    struct parts parts = {.mean = state->numbers, .lagged = state->numbers + features};
+    parts.unit = (float *)(state->numbers + 2 * features);
+    parts.covariance = parts.unit + features;
+    parts.scale = parts.covariance + features * (features + 1) / 2;
+    parts.components = parts.scale + features;
+    return parts;
 }
 
 static size_t state_bytes(const struct detector *detector)
 {
-    size_t features = features_of(detector);
-    return sizeof(struct state) + doubles_of(features) * sizeof(double) + floats_of(features) * sizeof(float);
+    return sizeof(struct state) + 2 * features_of(detector) * sizeof(double) + floats_of(detector) * sizeof(float);
 }
 
 static bool configure(struct detector *detector, const json_t *model, struct su_err *err)
@@ -100,10 +114,10 @@ static void learn(const struct detector *detector, struct state *state, const do
         away[i] = features[i] - parts.mean[i];
         parts.mean[i] += rate * away[i];
     }
-    double *entry = parts.covariance;
+    float *entry = parts.covariance;
     for (size_t i = 0; i < size; i++)
         for (size_t j = 0; j <= i; j++, entry++)
-            *entry += rate * ((1 - rate) * away[i] * away[j] - *entry);
+            *entry += (float)(rate * ((1 - rate) * away[i] * away[j] - *entry));
     state->learned++;
     state->since_refit++;
 }
@@ -115,7 +129,7 @@ static void refit(const struct detector *detector, struct state *state)
     size_t size = features_of(detector);
     double matrix[FEATURES_MAX * FEATURES_MAX], vectors[FEATURES_MAX * FEATURES_MAX], values[FEATURES_MAX];
     for (size_t i = 0; i < size; i++)
-        parts.scale[i] = (float)fmin(sqrt(parts.covariance[i * (i + 1) / 2 + i]), VALUE_MAX);
+        parts.scale[i] = sqrtf(parts.covariance[i * (i + 1) / 2 + i]);
     double varying = 0;
     for (size_t i = 0; i < size; i++) {
         for (size_t j = 0; j <= i; j++) {
@@ -127,7 +141,7 @@ static void refit(const struct detector *detector, struct state *state)
     eigen_symmetric(size, matrix, values, vectors);
     double explained = 0;
     state->components = 0;
-    while (state->components < most_components(size) && explained < settings_of(detector)->explained * varying) {
+    while (state->components < most_components(detector) && explained < settings_of(detector)->explained * varying) {
         uint32_t which = state->components++;
         explained += values[which];
         state->variances[which] = (float)fmax(values[which], 1e-9);
@@ -200,8 +214,12 @@ static bool take(const struct detector *detector, struct state *state, const str
         return false;
     }
     memmove(parts.lagged + dimensions, parts.lagged, (size - dimensions) * sizeof *parts.lagged);
-    for (size_t i = 0; i < dimensions; i++)
-        parts.lagged[i] = isnan(value_of(point, i)) ? parts.mean[i] : fmin(fmax(point->values[i], -VALUE_MAX), VALUE_MAX);
+    for (size_t i = 0; i < dimensions; i++) {
+        double value = value_of(point, i);
+        if (parts.unit[i] == 0 && !isnan(value))
+            parts.unit[i] = value == 0 ? 1 : (float)fmin(fmax(fabs(value), FLT_MIN), FLT_MAX);
+        parts.lagged[i] = isnan(value) ? parts.mean[i] : fmin(fmax(value / (double)parts.unit[i], -VALUE_MAX), VALUE_MAX);
+    }
     state->filled += state->filled < lags_of(detector);
     *ret_is_whole = present == dimensions;
     return state->filled == lags_of(detector);
@@ -230,13 +248,13 @@ static bool check(const struct detector *detector, const void *memory)
     const struct state *state = memory;
     size_t features = features_of(detector);
     bool is_sound = rarity_check(&state->residual) && rarity_check(&state->inside) &&
-                    state->components <= most_components(features) && state->filled <= lags_of(detector) && state->refit_after <= REFIT;
+                    state->components <= most_components(detector) && state->filled <= lags_of(detector) && state->refit_after <= REFIT;
     for (size_t i = 0; is_sound && i < state->components; i++)
         is_sound = state->variances[i] > 0;
-    for (size_t i = 0; is_sound && i < doubles_of(features); i++)
+    for (size_t i = 0; is_sound && i < 2 * features; i++)
         is_sound = isfinite(state->numbers[i]);
-    const float *floats = (const float *)(state->numbers + doubles_of(features));
-    for (size_t i = 0; is_sound && i < floats_of(features); i++)
+    const float *floats = (const float *)(state->numbers + 2 * features);
+    for (size_t i = 0; is_sound && i < floats_of(detector); i++)
         is_sound = isfinite((double)floats[i]);
     return is_sound;
 }
@@ -246,7 +264,7 @@ const struct detector_kind detector_kind_pca = {
     .version = 1,
     .summary = "Values that always moved together part company, or go too far together.",
     .source = "SPE and T²: Jackson and Mudholkar, Technometrics 1979; on lags: Sub-PCA",
-    .cost = "1 µs a point, refits included; 1 to 7 KiB a key",
+    .cost = "1 µs a point, refits included; 1 to 6 KiB a key",
     .dimensions_max = DETECTOR_DIMENSIONS_MAX,
     .fields = fields,
     .settings_bytes = sizeof(struct settings),

@@ -140,31 +140,53 @@ static void products(const float *history, const float *centred, size_t size, fl
     memcpy(ret, sums, sizeof sums);
 }
 
+/* The windows' own sums of squares around their means: sliding sums, in double because they are differences. */
+struct sliding {
+    double sum, squares;
+};
+
+static void spreads(struct sliding *sliding, const float *history, size_t size, size_t count, float *ret)
+{
+    for (size_t window = 0; window < count; window++) {
+        double in = history[window + size - 1], out = history[window];
+        sliding->sum += in;
+        sliding->squares += in * in;
+        ret[window] = (float)fmax(sliding->squares - sliding->sum * sliding->sum / (double)size, 0);
+        sliding->sum -= out;
+        sliding->squares -= out * out;
+    }
+}
+
+/* |a/p - b/q|² = |a|²/p² + |b|²/q² - 2ab/(pq), where p and q are the spreads: its least over a block, without the first term. */
+static float least_of(const float *products, const float *theirs, float extra, float twice, size_t count)
+{
+    float distances[BLOCK], least = FLT_MAX;
+    for (size_t window = 0; window < BLOCK; window++) {
+        float inverse = 1 / sqrtf(theirs[window] + extra);
+        distances[window] = (theirs[window] * inverse - twice * products[window]) * inverse;
+    }
+    for (size_t window = 0; window < count; window++)
+        least = distances[window] < least ? distances[window] : least;
+    return least;
+}
+
 /* Squared distance, per point, of the newest window to the most similar one of the past. */
 static double nearest(const float *history, size_t windows, double usual_variance, size_t size, const float *centred, double squares)
 {
-    double n = (double)size, extra = FLATNESS * usual_variance * n, sum = 0, sum_squares = 0;
+    double extra = FLATNESS * usual_variance * (double)size;
+    struct sliding sliding = {0};
     for (size_t i = 0; i < size - 1; i++) {
-        sum += history[i];
-        sum_squares += (double)history[i] * history[i];
+        sliding.sum += history[i];
+        sliding.squares += (double)history[i] * history[i];
     }
-    /* |a/p - b/q|² = |a|²/p² + |b|²/q² - 2ab/(pq), where p and q are the spreads */
-    double own = squares / (squares + extra), twice = 2 / sqrt(squares + extra), least = DBL_MAX;
-    float sums[BLOCK];
-    for (size_t window = 0; window < windows; window++) {
-        size_t within = window % BLOCK;
-        if (within == 0)
-            products(history + window, centred, size, sums);
-        double in = history[window + size - 1];
-        sum += in;
-        sum_squares += in * in;
-        double theirs = fmax(sum_squares - sum * sum / n, 0), inverse = 1 / sqrt(theirs + extra);
-        least = fmin(least, theirs * inverse * inverse - twice * inverse * sums[within]);
-        double out = history[window];
-        sum -= out;
-        sum_squares -= out * out;
+    float least = FLT_MAX, sums[BLOCK], theirs[BLOCK] = {0};
+    for (size_t window = 0; window < windows; window += BLOCK) {
+        size_t count = windows - window < BLOCK ? windows - window : BLOCK;
+        products(history + window, centred, size, sums);
+        spreads(&sliding, history + window, size, count, theirs);
+        least = fminf(least, least_of(sums, theirs, (float)fmax(extra, FLT_MIN), (float)(2 / sqrt(squares + extra)), count));
     }
-    return fmax(own + least, 0);
+    return fmax(squares / (squares + extra) + (double)least, 0);
 }
 
 static void update(const struct detector *detector, void *memory, const struct detector_point *point, struct detector_verdict *ret)

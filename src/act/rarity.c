@@ -11,7 +11,7 @@ enum { ROOM_BELOW = RARITY_BINS - 3 * PER_OCTAVE };     /* below the first, thre
 #define TAIL_POINTS 10.0        /* but at least so many */
 #define SHAPE_PRIOR 0.1         /* and how many points that is worth */
 #define SHAPE_PRIOR_POINTS 100.0
-#define SHAPE_MIN -0.1
+#define SHAPE_MIN 0.01
 #define SHAPE_MAX 0.5
 #define SHAPE_NONE 1e-3         /* closer to 0 it is an exponential */
 #define CLAIM 1000.0            /* times what was seen */

@@ -54,14 +54,11 @@ void schedule_wake(struct schedule *schedule)
     su_wake(&schedule->lock);
 }
 
-void schedule_follow(struct entry *entry, const struct stream *stream)
+/* By its name, so that the first message of a stream that is made later is heard too. */
+static void follow(struct entry *entry)
 {
-    if (entry->subscribed == stream->id)
-        return;
-    struct su_bus *bus = entry->schedule->triggers->bus;
-    su_bus_unsubscribe(bus, entry->subscription);
-    entry->subscription = su_bus_subscribe(bus, stream->topic, wake_entry, entry);
-    entry->subscribed = stream->id;
+    SU_AUTO_FREE char *topic = su_format("stream/%s/%s", entry->row.tenant, entry->definition.stream);
+    entry->subscription = su_bus_subscribe(entry->schedule->triggers->bus, topic, wake_entry, entry);
 }
 
 /* --- entries ------------------------------------------------------------------------------------ */
@@ -114,6 +111,8 @@ static struct entry *entry_new(struct schedule *schedule, struct trigger_row *ro
     *entry = (struct entry){.schedule = schedule, .row = *row, .definition = definition, .next_us = INT64_MAX, .kept_offset = row->offset,
                             .kept_ms = su_mono_ms()};
     *row = (struct trigger_row){0};
+    if (entry->definition.stream)
+        follow(entry);
     return entry;
 }
 

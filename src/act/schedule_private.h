@@ -24,7 +24,6 @@ struct entry {
     struct trigger_row row;             /* as it was read; position, stream and looked_us as they are now */
     struct trigger_definition definition;
     struct su_bus_subscription *subscription;   /* to the stream's topic */
-    int64_t subscribed;                 /* the stream's number */
     int64_t next_us;                    /* of a schedule; INT64_MAX: none */
     int64_t retry_ms;                   /* after a fault; 0: none */
     int64_t kept_offset, kept_ms;       /* what is written down, and when */
@@ -33,8 +32,6 @@ struct entry {
 
 int64_t schedule_now_us(struct schedule *schedule);
 bool schedule_is_closing(struct schedule *schedule);
-/* Wakes the entry when its stream grows. */
-void schedule_follow(struct entry *entry, const struct stream *stream);
 /* What is owed by now.  *ret_more: there is more at once. */
 bool schedule_tick(struct entry *entry, struct su_err *err);
 bool schedule_read(struct entry *entry, bool *ret_more, struct su_err *err);

@@ -248,7 +248,6 @@ static bool find_stream(struct batch *batch, struct stream **ret, struct su_err 
     *ret = NULL;
     if (!stream_get(entry->schedule->triggers->streams, entry->row.tenant, entry->definition.stream, ret, err))
         return err->code == SU_NOT_FOUND;
-    schedule_follow(entry, *ret);
     if (batch->stream != (*ret)->id) {      /* made since: all of it is new */
         batch->stream = (*ret)->id;
         batch->offset = 0;

@@ -455,8 +455,12 @@ bool watches_open(struct streams *streams, struct models *models, struct watches
     su_lock_init(&watches->lock);
     streams_on_delete(streams, removed, watches);
     streams_add_floor(streams, floor_of, watches);
+    if (!watches_run_start(watches, err)) {
+        watches_close(watches);
+        return false;
+    }
     *ret = watches;
-    return watches_run_start(watches, err);
+    return true;
 }
 
 void watches_close(struct watches *watches)

@@ -33,7 +33,7 @@ struct watch_rules {
     double flap_enter, flap_leave;  /* weighted share of changes among the last 21 states; enter 0: no flap detection */
     bool learns_in_episode;         /* else an episode's first WATCH_KEPT_WINDOWS windows are not learned from, but of a young key */
 };
-enum { WATCH_KEPT_WINDOWS = 50, WATCH_YOUNG_WINDOWS = 500 };
+enum { WATCH_KEPT_WINDOWS = 500, WATCH_YOUNG_WINDOWS = 500 };
 
 enum { WATCH_FLAP_STATES = 21 };
 /* Plain memory, all zero: a key that was never seen. */

@@ -91,13 +91,13 @@ struct watches {
     struct su_thread threads[WATCH_THREADS];
     struct su_bus_subscription *definitions;
     struct su_lock lock;
-    bool is_closing, has_changed[WATCH_THREADS];
+    bool is_started, is_closing, has_changed[WATCH_THREADS];
     struct watch_worker **workers;
     size_t worker_count, worker_capacity;
 };
 /* NULL: it has not been begun yet. */
 struct watch_worker *watches_find(struct watches *watches, const char *tenant, const char *name);
-/* The definitions of a thread's share are looked at again. */
+/* The definitions are looked at again; the threads start if they have not. */
 void watches_changed(struct watches *watches);
 bool watches_run_start(struct watches *watches, struct su_err *err);
 void watches_run_stop(struct watches *watches);

@@ -191,27 +191,49 @@ static void run(void *arg)
     save_mine(watches, thread);
 }
 
-void watches_changed(struct watches *watches)
+/* Locked.  Threads take memory: they start with the first watch. */
+static void start_threads(struct watches *watches)
 {
-    SU_LOCKED(&watches->lock);
-    for (size_t i = 0; i < WATCH_THREADS; i++)
-        watches->has_changed[i] = true;
-    su_wake(&watches->lock);
-}
-
-static void definitions_changed(void *arg, const char *topic, const char *event, const json_t *detail) { watches_changed(arg); }
-
-bool watches_run_start(struct watches *watches, struct su_err *err)
-{
-    watches->definitions = su_bus_subscribe(watches->bus, "streams", definitions_changed, watches);
-    watches_changed(watches);
-    for (size_t i = 0; i < WATCH_THREADS; i++) {
+    for (size_t i = 0; i < WATCH_THREADS && !watches->is_closing && !watches->is_started; i++) {
         struct starting *starting = su_alloc(sizeof *starting);
         *starting = (struct starting){watches, i};
         char name[16];
         snprintf(name, sizeof name, "watches-%zu", i);
         su_thread_start(&watches->threads[i], name, run, starting);
     }
+    watches->is_started = true;
+}
+
+static void look_again(struct watches *watches)
+{
+    for (size_t i = 0; i < WATCH_THREADS; i++)
+        watches->has_changed[i] = true;
+    su_wake(&watches->lock);
+}
+
+void watches_changed(struct watches *watches)
+{
+    SU_LOCKED(&watches->lock);
+    start_threads(watches);
+    look_again(watches);
+}
+
+static void streams_changed(void *arg, const char *topic, const char *event, const json_t *detail)
+{
+    struct watches *watches = arg;
+    SU_LOCKED(&watches->lock);
+    look_again(watches);
+}
+
+bool watches_run_start(struct watches *watches, struct su_err *err)
+{
+    int64_t has_any;
+    watches->definitions = su_bus_subscribe(watches->bus, "streams", streams_changed, watches);
+    STORE_READ(watches->store, db);
+    if (!sql_get_int(db, 0, &has_any, err, "SELECT 1 FROM watches LIMIT 1"))
+        return false;
+    if (has_any)
+        watches_changed(watches);
     return true;
 }
 

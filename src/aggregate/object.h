@@ -14,11 +14,12 @@
  *
  * Events, published after the commit on topic "tenant/<tenant>":
  * "object.created", "object.changed", "object.deleted" (or "notebook.…",
- * "recipe.…") with {name, version, sha256, size, user, run}. */
+ * "recipe.…") with {name, version, is_new, sha256, size, type, user, run, tags}; the first two are promised (promise.h). */
 #pragma once
 #include "base/bus.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "promise.h"
 #include "store/store.h"
 
 enum object_kind { OBJECT_DATA, OBJECT_NOTEBOOK, OBJECT_RECIPE, OBJECT_KIND_COUNT };
@@ -39,6 +40,7 @@ struct objects;
 struct objects_options {
     uint64_t size_max;           /* bytes of one version; 0: 64 GiB */
     uint64_t reserve;            /* free bytes an upload must leave on the disk, so that deleting still works; 0: 4 MiB */
+    event_promise_fn *promise;   /* of events that something was created or changed; NULL: they are published only */
 };
 
 extern const struct store_migration object_migrations[];

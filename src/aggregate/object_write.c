@@ -133,6 +133,17 @@ static json_t *info_event(const struct object_info *info, const char *user)
                      "run", su_json_text_or_null(info->run), "tags", info->tags);
 }
 
+/* In the transaction of the change. */
+static bool promise(struct sql *db, struct objects *objects, const struct object_key *key, const char *what, const struct object_info *info,
+                    const char *user, struct su_err *err)
+{
+    if (objects->options.promise == NULL || objects->bus == NULL)
+        return true;
+    SU_AUTO_FREE char *event = su_format("%s.%s", object_kind_name(key->kind), what);
+    SU_AUTO_JSON json_t *detail = info_event(info, user);
+    return objects->options.promise(db, key->tenant, event, detail, err);
+}
+
 /* --- put -------------------------------------------------------------- */
 
 struct object_upload {
@@ -304,7 +315,8 @@ bool object_put_job(struct sql *db, struct object_upload *upload, struct su_err 
     if (!object_load(db, &key, &upload->info, err))
         return false;
     upload->info.is_new_name = is_new;
-    return put->also == NULL || put->also(db, put->also_arg, &upload->info, err);
+    return promise(db, upload->objects, &key, "created", &upload->info, upload->user, err)
+        && (put->also == NULL || put->also(db, put->also_arg, &upload->info, err));
 }
 
 static bool put_job(struct sql *db, void *arg, struct su_err *err) { return object_put_job(db, arg, err); }
@@ -357,6 +369,8 @@ bool object_put_bytes(struct objects *objects, const struct object_put *put, str
 /* --- patch ------------------------------------------------------------ */
 
 struct patch {
+    struct objects *objects;
+    const char *user;
     const struct object_key *key;
     const json_t *tags;                 /* normal, or NULL */
     bool has_metadata;
@@ -379,7 +393,8 @@ static bool patch_job(struct sql *db, void *arg, struct su_err *err)
                     sql_text(patch->key->tenant), sql_text(object_kind_name(patch->key->kind)), sql_text(patch->key->name),
                     sql_int(before.version), sql_text(patch->metadata)))
         return false;
-    return object_load(db, patch->key, &patch->info, err);
+    return object_load(db, patch->key, &patch->info, err)
+        && promise(db, patch->objects, patch->key, "changed", &patch->info, patch->user, err);
 }
 
 bool object_patch(struct objects *objects, const struct object_key *key, const json_t *tags, const json_t *metadata,
@@ -390,13 +405,14 @@ bool object_patch(struct objects *objects, const struct object_key *key, const j
     if (!object_key_check(key, err) || (tags != NULL && !normal_tags(tags, &normal, err))
         || (metadata != NULL && !metadata_text(metadata, &text, err)))
         return false;
-    struct patch patch = {.key = key, .tags = normal, .has_metadata = metadata != NULL, .metadata = text, .if_match = if_match};
+    struct patch patch = {.objects = objects, .user = user ? user : "", .key = key,
+                          .tags = normal, .has_metadata = metadata != NULL, .metadata = text, .if_match = if_match};
     if (!store_write(objects->store, patch_job, &patch, err)) {
         object_info_done(&patch.info);
         return false;
     }
     *ret = patch.info;
-    publish(objects, key, "changed", info_event(ret, user ? user : ""));
+    publish(objects, key, "changed", info_event(ret, patch.user));
     return true;
 }
 

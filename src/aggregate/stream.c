@@ -585,7 +585,6 @@ struct su_bus *streams_bus(struct streams *streams) { return streams->bus; }
 bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus, const struct streams_options *options,
                   struct streams **ret, struct su_err *err)
 {
-    (void)err;
     struct streams *streams = su_alloc(sizeof *streams);
     *streams = (struct streams){
         .store = store, .logs = logs, .bus = bus, .options = options ? *options : (struct streams_options){0}};
@@ -599,6 +598,10 @@ bool streams_open(struct store *store, struct logs *logs, struct su_bus *bus, co
     streams->events = events_queue_new();
     su_thread_start(&streams->thread, "streams", stream_upkeep, streams);
     streams->subscription = su_bus_subscribe(bus, NULL, events_queue_take, streams);
+    if (streams->options.has_promises && !events_queue_resume(streams, err)) {
+        streams_close(streams);
+        return false;
+    }
     *ret = streams;
     return true;
 }

@@ -25,6 +25,7 @@ struct streams_options {
     uint64_t queued_bytes;          /* of appends waiting for the disk, of all streams: past it appends get SU_LIMIT
                                      * "backpressure"; 0: 32 MiB */
     uint64_t streams_max;           /* of one tenant; 0: 100,000 */
+    bool has_promises;              /* events may have been promised (promise.h) */
 };
 extern const struct store_migration stream_migrations[];
 /* Also starts the thread "streams": punctuation, retention, rates. */

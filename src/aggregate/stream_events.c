@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "promise.h"
 #include "stream_private.h"
 
 enum { QUEUE_MAX = 10000, FLUSH_MAX = 1000 };
@@ -57,6 +58,36 @@ void events_queue_free(struct events_queue *queue)
     free(queue);
 }
 
+/* Takes it over.  Locked. */
+static void push(struct streams *streams, struct happening *happening)
+{
+    struct events_queue *queue = streams->events;
+    if (queue->length == QUEUE_MAX) {
+        happening_free(pop(queue));
+        queue->dropped++;
+    }
+    *queue->last = happening;
+    queue->last = &happening->next;
+    queue->length++;
+    stream_due(streams, su_mono_ms());
+}
+
+/* What a server before this one had promised and not told. */
+static void push_promised(void *arg, const char *tenant, const char *event, json_t *detail, int64_t at_us)
+{
+    struct streams *streams = arg;
+    struct happening *happening = su_alloc(sizeof *happening);
+    *happening = (struct happening){.tenant = su_strdup(tenant), .event = su_strdup(event), .detail = json_incref(detail), .at_us = at_us};
+    SU_LOCKED(&streams->lock);
+    push(streams, happening);
+}
+
+bool events_queue_resume(struct streams *streams, struct su_err *err)
+{
+    STORE_READ(streams->store, db);
+    return event_promise_each(db, push_promised, streams, err);
+}
+
 void events_queue_take(void *arg, const char *topic, const char *event, const json_t *detail)
 {
     struct streams *streams = arg;
@@ -68,16 +99,8 @@ void events_queue_take(void *arg, const char *topic, const char *event, const js
     happening->event = su_strdup(event);
     happening->detail = detail ? json_deep_copy(detail) : json_object();
     SU_LOCKED(&streams->lock);
-    struct events_queue *queue = streams->events;
     happening->at_us = su_steady_now(&streams->clock);
-    if (queue->length == QUEUE_MAX) {
-        happening_free(pop(queue));
-        queue->dropped++;
-    }
-    *queue->last = happening;
-    queue->last = &happening->next;
-    queue->length++;
-    stream_due(streams, su_mono_ms());
+    push(streams, happening);
 }
 
 static void set_fields(struct block_builder *builder, const char *event, const json_t *detail)
@@ -143,17 +166,28 @@ static struct happening *take_some(struct streams *streams)
     return list;
 }
 
+/* With the append: what had been promised has been told. */
+static bool keep_promises(struct sql *db, void *arg, const struct stream_appended *appended, struct su_err *err)
+{
+    (void)appended;
+    for (const struct happening *at = arg; at; at = at->next)
+        if (!event_promise_keep(db, at->tenant, at->event, at->detail, err))
+            return false;
+    return true;
+}
+
 static void append(struct streams *streams, struct happening *list)
 {
     STREAM_AUTO struct stream *stream = NULL;
     STREAM_AUTO_WRITER struct stream_writer *writer = NULL;
     struct stream_appended appended;
     struct su_err err;
+    const struct stream_commit how = {.also = streams->options.has_promises ? keep_promises : NULL, .also_arg = list};
     bool is_fine =
         events_stream(streams, list->tenant, &stream, &err) && stream_writer_open(streams, stream, &writer, &err);
     for (struct happening *at = list; at && is_fine; at = at->next)
         is_fine = add(writer, at, &err);
-    if (!is_fine || !stream_writer_commit(writer, NULL, &appended, &err))
+    if (!is_fine || !stream_writer_commit(writer, &how, &appended, &err))
         su_log_error("events.lost", &err, su_kv_text("tenant", list->tenant));
 }
 

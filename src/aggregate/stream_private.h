@@ -98,6 +98,7 @@ struct events_queue *events_queue_new(void);
 void events_queue_free(struct events_queue *queue);
 void events_queue_take(void *arg, const char *topic, const char *event,
                 const json_t *detail);  /* su_bus_fn; arg: streams */
+bool events_queue_resume(struct streams *streams, struct su_err *err);  /* what a server before this one did not tell any more */
 void events_queue_flush(struct streams *streams);               /* on the thread */
 
 void stream_ids_free(struct stream_ids *ids);

@@ -147,6 +147,8 @@ static void print_scores(const json_t *answer)
 {
     size_t i;
     json_t *score;
+    if (!json_object_get(answer, "scores"))
+        fprintf(stderr, "run %s is still at it: suricate runs show %s --wait\n", su_json_string(answer, "id", ""), su_json_string(answer, "id", ""));
     json_array_foreach(json_object_get(answer, "scores"), i, score) {
         SU_AUTO_FREE char *text = output_value(score);
         puts(text);

@@ -28,12 +28,24 @@ enum {
 
 /* ---- the bus ---- */
 
+static json_t *event_detail(const char *tenant, const char *id, enum run_state state)
+{
+    return json_pack("{s:s, s:s, s:s}", "tenant", tenant, "run", id, "state", run_state_name(state));
+}
+
+bool runs_end_job(struct sql *db, void *arg, struct su_err *err)
+{
+    const struct run_ended *ended = arg;
+    SU_AUTO_JSON json_t *detail = event_detail(ended->ending->tenant, ended->ending->id, ended->ending->state);
+    return run_table_end(db, ended->ending, err)
+        && (ended->runs->config.promise == NULL || ended->runs->config.promise(db, ended->ending->tenant, "run.finished", detail, err));
+}
+
 void runs_publish(struct runs *runs, const char *tenant, const char *id, const char *event, enum run_state state)
 {
     SU_AUTO_FREE char *topic = su_format("run/%s", id);
     bool is_progress = strcmp(event, "run.progress") == 0;
-    SU_AUTO_JSON json_t *detail =
-        json_pack("{s:s, s:s, s:s}", "tenant", tenant, "run", id, "state", run_state_name(state));
+    SU_AUTO_JSON json_t *detail = event_detail(tenant, id, state);
     su_bus_publish(runs->bus, topic, event, detail);
     if (is_progress)
         return;
@@ -752,11 +764,6 @@ bool runs_enqueue(struct runs *runs, struct run_insert *insert, struct su_err *e
 
 /* ---- cancel ---- */
 
-static bool end_unstarted(struct sql *db, void *arg, struct su_err *err)
-{
-    return run_table_end(db, arg, err);
-}
-
 /* It stood in the line: that was all of it. */
 static bool cancel_waiting(struct runs *runs, struct waiting *w, struct su_err *err)
 {
@@ -765,7 +772,8 @@ static bool cancel_waiting(struct runs *runs, struct waiting *w, struct su_err *
                                 .state = RUN_CANCELLED,
                                 .reason = "cancelled on request, before it began",
                                 .ended_ms = su_now_ms()};
-    if (!store_write(runs->store, end_unstarted, &ending, err)) {
+    struct run_ended ended = {runs, &ending};
+    if (!store_write(runs->store, runs_end_job, &ended, err)) {
         su_lock(&runs->lock);
         line_append(runs, &(struct run_open){.tenant = w->tenant, .id = w->id, .attempt = w->attempt, .due_ms = w->due_ms,
                                              .is_follow = w->is_follow});

@@ -18,6 +18,7 @@
  * objects' own events; what they read of streams on "run-reads" too, as "stream.read" {tenant,run,stream,from,to};
  * which windows they committed on "run-consumed" {tenant,run,stream,consumer,from,to,decisions}. */
 #pragma once
+#include "aggregate/promise.h"
 #include "base/bus.h"
 #include "base/json.h"
 #include "base/hash.h"
@@ -43,6 +44,7 @@ struct runs_config {
     uint64_t parallel;      /* runs at once; 0: 4 */
     uint64_t queued;        /* runs in line; 0: 10000 */
     uint64_t following;     /* following runs at once, beside the others; 0: 16 */
+    event_promise_fn *promise;  /* of "run.finished"; NULL: it is published only */
 };
 
 /* Finds the runs that a server before this one left, and goes on with them. */

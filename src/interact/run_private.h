@@ -134,6 +134,9 @@ struct run_ending {
     size_t n_figures;
 };
 bool run_table_end(struct sql *db, const struct run_ending *ending, struct su_err *err);
+/* run.c: the same as a job (arg: a run_ended), with the promise to tell of it. */
+struct run_ended { struct runs *runs; const struct run_ending *ending; };
+bool runs_end_job(struct sql *db, void *arg, struct su_err *err);
 /* State (and, running, the time) of a run that has not ended. */
 bool run_table_state(struct sql *db, const char *tenant, const char *id, enum run_state state, int64_t started_ms,
                      struct su_err *err);

@@ -397,8 +397,6 @@ static char *log_text(struct live *live, const struct run_end *end)
     return su_buf_take(&text, NULL);
 }
 
-static bool write_end(struct sql *db, void *arg, struct su_err *err) { return run_table_end(db, arg, err); }
-
 static void fill_ending(struct runs *runs, struct live *live, const struct run_end *end, struct run_ending *ret)
 {
     int64_t now = su_now_ms();
@@ -433,11 +431,12 @@ static bool write_down(struct runs *runs, struct live *live, const struct run_en
 {
     struct run_ending ending;
     fill_ending(runs, live, end, &ending);
+    struct run_ended ended = {runs, &ending};
     struct gathering g = {.runs = runs, .ending = &ending};
     json_t *executed = executed_notebook(live, &ending);
     bool ok = (executed == NULL ||
                (gather_notebook(&g, executed, err) && recorded_figures(executed, gather_figure, &g, err))) &&
-              store_write(runs->store, write_end, &ending, err);
+              store_write(runs->store, runs_end_job, &ended, err);
     for (size_t i = 0; i < g.n_guards; i++)
         blob_writer_close(g.guards[i]);
     free(g.guards);

@@ -223,7 +223,7 @@ def test_detectors_are_listed_and_tried_on_a_table(server: Server) -> None:
     rows[1100]["load"] = 500
     table = "".join(json.dumps(row) + "\n" for row in rows)
     scored = json.loads(server.cli("detector", "score", "combination", "-", "--time", "at", "--json", input=table).stdout)
-    assert len(scored["scores"]) == 1200 and scored["scores"][1100] > 0.999
+    assert len(scored["scores"]) == 1200 and scored["scores"][1100] > 0.99
     said = server.cli("detector", "score", "threshold", "-", "--field", "load", "-p", "above=100", input=table).stdout
     assert said.splitlines()[0].split() == ["ROW", "VALUE", "SCORE", "NORMAL", "LOW", "HIGH"] and len(said.splitlines()) == 1201
     unknown = server.cli("detector", "score", "magic", "-", input=table, check=False)
@@ -256,6 +256,19 @@ def test_models_are_saved_promoted_compared_rolled_back_and_fetched(server: Serv
     assert server.cli("model", "promote", "load", "9", check=False).returncode == 3
     server.cli("model", "rm", "load")
     assert "no models" in server.cli("model", "ls").stderr
+
+
+def test_a_model_scores_the_rows_of_a_table_and_a_stretch_of_a_stream(server: Server) -> None:
+    rows = [{"x": n % 5, "y": n % 7} for n in range(300)] + [{"x": 900, "y": -900}]
+    table = "".join(json.dumps(row) + "\n" for row in rows)
+    learned = json.loads(server.cli("detector", "score", "kmeans", "-", "--json", input=table).stdout)["model"]
+    server.cli("model", "save", "pairs", "-", "--kind", "kmeans", input=json.dumps(learned))
+    scores = [float(line) for line in server.cli("model", "score", "pairs", "-", input=table).stdout.splitlines()]
+    assert len(scores) == 301 and max(scores) == scores[300]
+    server.cli("stream", "create", "pairs")
+    server.cli("push", "pairs", input=table)
+    assert len(server.cli("model", "score", "pairs", "--stream", "pairs", "--from", "earliest", "--field", "x", "--field", "y").stdout.splitlines()) == 301
+    assert server.cli("model", "score", "nothing", "-", input=table, check=False).returncode == 3
 
 
 # -- triggers -----------------------------------------------------------------------------------------------------

@@ -405,6 +405,21 @@ def test_a_following_notebook_uses_a_promoted_version_from_its_next_window_on(ac
     acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
 
 
+def test_a_version_that_the_loaded_one_cannot_become_begins_the_run_again(acting):
+    save(acting, "level", {"limit": 10})
+    acting.put_notebook("follow", FOLLOW.replace('level["limit"]', 'level["limit"] if isinstance(level, dict) else level[0]'))
+    run = acting.start_run("follow", follow=True)
+    say(acting, 1, 11)
+    wait_until(lambda: len(decisions(acting)) == 1, "the first window was decided")
+    save(acting, "level", [20], stage="live")
+    say(acting, 21)
+    made = wait_until(lambda: len(found := decisions(acting)) == 2 and found, "the second window was decided")
+    assert made[0]["parameters"]["limit"] == 20 and made[0]["models"] == [{"name": "level", "version": 2}]
+    now = acting.requests.get(f"/v1/runs/{run['id']}").json()
+    assert now["restarts"] == 1 and "load it anew" in now["last_error"]
+    acting.requests.post(f"/v1/runs/{run['id']}/cancel", params={"wait": "60s"})
+
+
 def test_an_open_notebook_saves_and_loads_models_and_follows(acting):
     say(acting, 1, 12)
     live = Live(acting, "open", """import suricate as s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, UTC
 from typing import Any, Callable
 
 import pytest
@@ -73,7 +73,7 @@ def test_a_trigger_is_kept_as_it_was_given_with_its_defaults(acting):
     assert made["then"] == HOOK and made["concurrency"] == "parallel" and made["enabled"] is True and made["state"] == "waiting"
     assert made["fired"] == 0 and made["last_fired"] is None and made["version"] == 1 and made["created_by"] == "owner"
     when = datetime.fromisoformat(made["next_at"].replace("Z", "+00:00"))
-    assert datetime.now(timezone.utc) < when <= datetime.now(timezone.utc) + timedelta(hours=26)
+    assert datetime.now(UTC) < when <= datetime.now(UTC) + timedelta(hours=26)
     changed = trigger(acting, "nightly", {"kind": "api"}, enabled=False)
     assert changed["version"] == 2 and changed["state"] == "paused" and changed["next_at"] is None
     assert [one["name"] for one in acting.requests.get("/v1/triggers").json()["items"]] == ["nightly"]
@@ -267,7 +267,7 @@ def set_back(server: Server, name: str, at: float) -> None:
 @pytest.mark.parametrize("policy, fired", [("all", 5), ("one", 1), ("none", 0)])
 def test_what_a_server_that_was_down_has_missed_is_caught_up_by_the_policy(acting, policy, fired):
     # Every minute of an hour three hours ago: nothing is due now, whenever the test runs.
-    began = datetime.now(timezone.utc) - timedelta(hours=3)
+    began = datetime.now(UTC) - timedelta(hours=3)
     trigger(acting, "ticks", {"kind": "cron", "cron": f"*/12 {began.hour} * * *", "catch_up": policy},
             {"action": "hook", "parameters": {"at": "{{ event.scheduled_at }}"}})
     acting.stop()
@@ -314,6 +314,15 @@ def test_no_firing_is_lost_or_doubled_by_a_server_that_is_killed_again_and_again
     assert len({one["decision"] for one in fired}) == sent and state(acting, "each")["fired"] == sent
     wait_until(lambda: {one["parameters"]["n"] for one in delivered(receiver)} == set(range(sent)), "each was delivered")
     assert len(delivered(receiver)) == sent
+
+
+def test_an_object_is_never_missed_though_the_server_dies_right_after_it_was_stored(acting):
+    trigger(acting, "arrived", {"kind": "object", "prefix": "in/"}, {"action": "hook", "parameters": {"name": "{{ event.name }}"}})
+    for number in range(8):
+        acting.put(f"in/{number}", b"x")
+        acting.restart(kill=True)
+    fired = wait_firings(acting, "arrived", 8)
+    assert sorted(one["parameters"]["name"] for one in fired) == [f"in/{number}" for number in range(8)]
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------
