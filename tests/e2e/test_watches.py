@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 from conftest import PATIENCE_S, Server, wait_until
 from streams import create, problem, push
+from test_consumers import put
 
 BASE = 1_767_225_600            # 2026-01-01T00:00:00Z
 LEVELS = {"on": "value", "critical": {"enter": 100, "leave": 50}}
@@ -341,13 +342,14 @@ def test_a_promoted_model_is_used_from_the_next_window_and_replays_change_at_the
 
 def test_a_model_that_no_longer_fits_has_drifted(watching):
     save_model(watching, 10)
+    put(watching, "/v1/actions/hook", {"webhook": "https://example.com/", "enabled": False})
+    put(watching, "/v1/triggers/again", {"when": {"kind": "drift", "model": "m"}, "then": {"action": "hook"}})
     watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99999}})
     say(watching, *[(10 * n + 1, 10 + (n % 20) / 10) for n in range(50)], *[(501 + 10 * n, 13 + (n % 10) / 10) for n in range(300)])
     wait_until(reached(watching, 3490), "gone through")
     wait_until(lambda: watching.requests.get("/v1/models/m").json()["drift"], "its model says so")
-    events = watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]
-    wait_until(lambda: any(one["body"]["event"] == "model.drift" for one in
-                           watching.requests.get("/v1/streams/_events/messages", params={"limit": 1000}).json()["items"]), f"an event: {len(events)}")
+    fired = wait_until(lambda: watching.requests.get("/v1/triggers/again/firings").json()["items"], "its trigger fired")
+    assert fired[0]["event"]["name"] == "m" and fired[0]["event"]["watch"] == "w" and fired[0]["event"]["version"] == 1
 
 
 def test_a_watch_waits_for_its_model(watching):
