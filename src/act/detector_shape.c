@@ -130,13 +130,23 @@ static double centre(const struct state *state, size_t size, float *centred)
     return squares;
 }
 
+/* Four floats side by side, wherever they stand.  Written out, because compilers keep sums that are an array in memory:
+ * three times slower. */
+typedef float four __attribute__((vector_size(16)));
+typedef float four_anywhere __attribute__((vector_size(16), aligned(4), may_alias));
+
 /* BLOCK windows of the past, each with its product with the newest one: all windows step by step, for vector units. */
 static void products(const float *history, const float *centred, size_t size, float *ret)
 {
-    float sums[BLOCK] = {0};
-    for (size_t i = 0; i < size; i++)
-        for (size_t window = 0; window < BLOCK; window++)
-            sums[window] += centred[i] * history[window + i];
+    four sums[BLOCK / 4] = {{0}};
+    for (size_t i = 0; i < size; i++) {
+        const four_anywhere *past = (const four_anywhere *)(history + i);
+        four one = {centred[i], centred[i], centred[i], centred[i]};
+        sums[0] += one * past[0];
+        sums[1] += one * past[1];
+        sums[2] += one * past[2];
+        sums[3] += one * past[3];
+    }
     memcpy(ret, sums, sizeof sums);
 }
 

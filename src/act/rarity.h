@@ -8,7 +8,7 @@
  * DDSketch have them; Masson, Rim, Lee, VLDB 2019), whose window of ten octaves follows the data and whose counts fade,
  * early ones sooner, so that at most about the last 30,000 points count.  Where ten or more points were stranger, the
  * score is their share.  Beyond, the largest 3 % are continued by a generalised Pareto tail fitted by moments (Pickands
- * 1975; peaks over threshold as in Siffer et al., KDD 2017), with its shape drawn towards 0.1 and kept within -0.1 and
+ * 1975; peaks over threshold as in Siffer et al., KDD 2017), with its shape drawn towards 0.1 and kept within 0.01 and
  * 0.5: data are seldom as tame as a Gaussian, and a tail promised too short is a false alarm.  Nothing is claimed
  * beyond a thousand times what was seen: the score is at most 1 - 1/(1000 n).  Where there never was any strangeness, its
  * first is one of n, and rarer the larger it is: kinds give it in units of which 1 is usual.
@@ -16,7 +16,9 @@
  * A point as strange as all the others has score 0: the score counts what is strictly less strange, so a constant or
  * a two-valued series is never anomalous.  Points of 0.999 and more that follow one another are one incident, as peaks are
  * declustered there: the first twenty are learned as one when it is over, the others count ever less (down to a
- * thirtieth).  So an incident hides neither its own course nor the next one, and yet what stays becomes normal in the end.  Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
+ * thirtieth).  So an incident hides neither its own course nor the next one, and yet what stays becomes normal in the end.
+ *
+ * Cost: 20 ns to learn, 50 to 150 to score; 352 bytes. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from conftest import BINARY, ROOT
+from conftest import BINARY, ROOT, wait_until
 
 
 def test_the_service_grows_with_its_load_and_loses_a_bad_worker(tmp_path: Path) -> None:
@@ -23,8 +23,12 @@ def test_the_service_grows_with_its_load_and_loses_a_bad_worker(tmp_path: Path) 
     assert "opened critical" in done.stdout and "sum(arrived) is" in done.stdout
     picture = figure.read_text()
     assert picture.startswith("<svg ") and picture.rstrip().endswith("</svg>") and "and is replaced" in picture
-    left = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _says(entry, str(ROOT / "samples" / "autoscale"))]
-    assert left == [], "workers that were not ended"
+    wait_until(lambda: not _left(str(ROOT / "samples" / "autoscale")), "the workers have ended")
+    wait_until(lambda: not _left("/suricate-autoscale-"), "the server and its keepers have ended")
+
+
+def _left(text: str) -> list[str]:
+    return [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and _says(entry, text)]
 
 
 def _says(process: Path, text: str) -> bool:

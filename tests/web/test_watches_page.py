@@ -13,8 +13,7 @@ from playwright.sync_api import Page, expect
 
 def drag(page: Page, begin: float, end: float) -> None:
     """Over the chart, from one share of its width to another."""
-    box = page.locator(".judged-value .u-over").bounding_box()
-    assert box
+    box = wait_until(lambda: page.locator(".judged-value .u-over").bounding_box(), "the chart is drawn")
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + begin * box["width"], y)
     page.mouse.down()
@@ -64,6 +63,11 @@ def test_what_is_wrong_with_a_definition_stands_at_its_field(open_page: Callable
     page.get_by_role("button", name="Make the watch").click()
     expect(page.get_by_label("In windows of")).to_have_attribute("aria-invalid", "true")
     axe(page)
+    watch(shared_server, "page-taken", "page/wrong")
+    page.get_by_label("In windows of").fill("10s")
+    page.get_by_label("Name", exact=True).fill("page-taken")
+    page.get_by_role("button", name="Make the watch").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
 def test_a_range_is_back_tested_by_dragging_and_a_level_moved(open_page: Callable[..., Page], shared_server: Any, axe: Any, screens: Any) -> None:

@@ -72,12 +72,23 @@ export async function api<T>(path: string, call: Call = {}): Promise<T> {
 
 export const post = <T>(path: string, body?: unknown): Promise<T> => api<T>(path, {method: "POST", body: body ?? {}});
 export const put = <T>(path: string, body: unknown): Promise<T> => api<T>(path, {method: "PUT", body});
+/** Only if it is still as it was when it was read. */
+export const putOver = <T>(path: string, body: unknown, etag: string): Promise<T> => api<T>(path, {method: "PUT", body, headers: {"If-Match": `"${etag}"`}});
 export const patch = <T>(path: string, body: unknown): Promise<T> => api<T>(path, {method: "PATCH", body});
 export const remove = (path: string): Promise<null> => api<null>(path, {method: "DELETE"});
 
 /** A name as part of an address: slashes stay, all else is encoded. */
 export function inPath(name: string): string {
   return name.split("/").map(encodeURIComponent).join("/");
+}
+
+/** Fails at the field "name" when there is something at `path` already. */
+export async function mustBeNew(path: string): Promise<void> {
+  const isThere = await api(path).then(() => true, (error: unknown) => {
+    if (error instanceof Problem && error.status === 404) return false;
+    throw error;
+  });
+  if (isThere) throw new Problem(412, "precondition-failed", "There is one of that name", "must be another one: there is one of that name", "/name", null, {});
 }
 
 export interface List<T> {

@@ -1,7 +1,7 @@
 /** An action's form: the kind, what it asks for, and how careful it is. */
 import {useState} from "preact/hooks";
 import type {ActionInfo} from "../../api/acting";
-import {put} from "../../api/client";
+import {mustBeNew, put} from "../../api/client";
 import {CheckAt, type Document, DocumentForm, FieldsOf, get, set, TextAt} from "../../form";
 import {announce} from "../../ui";
 import {KindChoice} from "../processing/kind-choice";
@@ -25,6 +25,7 @@ export function ActionForm({initial, name, done, close}: {initial: Document; nam
   const store = async (given: Document): Promise<void> => {
     const {name: typed, ...definition} = given;
     const at = name ?? String(typed ?? "").trim();
+    if (name === null) await mustBeNew(actionPath(at));
     await put(actionPath(at), {...definition, kind: kind.kind});
     announce(`${at} is stored`);
     done(at);

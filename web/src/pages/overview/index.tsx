@@ -77,7 +77,7 @@ function Compute({seen}: Seen) {
 
 function Act({seen}: Seen) {
   const {watches, firing, held, decisions_24h, waiting, failed, decisions_per_m} = seen.act;
-  return <Tile title="Act" what="Watches and notebooks decide, actions carry it out" href="/processing" next={nextAct(seen)}
+  return <Tile title="Act" what="Watches decide, actions follow" href="/processing" next={nextAct(seen)}
     facts={[firing > 0 ? [compact(firing), "firing"] : counted(watches, "watch", "watches"), [compact(seen.compute.following), "following"],
       [compact(decisions_24h), "decisions today"], held > 0 ? [compact(held), "to approve"] : failed > 0 ? [compact(failed), "not delivered"]
         : [compact(waiting), "to deliver"]]}

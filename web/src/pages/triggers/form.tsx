@@ -1,7 +1,7 @@
 /** A trigger's form: what fires it, what it starts, how often at most. */
 import {useState} from "preact/hooks";
 import type {TriggerInfo} from "../../api/acting";
-import {put} from "../../api/client";
+import {mustBeNew, put} from "../../api/client";
 import {CheckAt, type Document, DocumentForm, FieldsOf, set, TextAt} from "../../form";
 import {announce} from "../../ui";
 import {KindChoice} from "../processing/kind-choice";
@@ -31,6 +31,7 @@ export function TriggerForm({
   const store = async (given: Document): Promise<void> => {
     const {name: typed, ...definition} = given;
     const at = name ?? String(typed ?? "").trim();
+    if (name === null) await mustBeNew(triggerPath(at));
     await put(triggerPath(at), definition);
     announce(`${at} is stored`);
     done(at);

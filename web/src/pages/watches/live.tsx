@@ -1,7 +1,7 @@
 /** The watch at work: what it sees of one key, its levels to be moved, ranges to be back-tested, and what would have been otherwise. */
 import {useMemo, useState} from "preact/hooks";
 import type {Level, WatchDefinition, WatchInfo} from "../../api/acting";
-import {put, Problem} from "../../api/client";
+import {Problem, putOver} from "../../api/client";
 import {may} from "../../api/session";
 import {JudgedChart, type JudgedLook, type Mark} from "../../charts/judged";
 import {address, navigate, withQuery} from "../../router";
@@ -143,7 +143,7 @@ export function Live({watch, refresh}: {watch: WatchInfo; refresh: () => void}) 
     change(next);
   };
   const save = (): void =>
-    void put<WatchInfo>(watchPath(watch.name), {...definition, levels}).then(
+    void putOver<WatchInfo>(watchPath(watch.name), {...definition, levels}, watch.etag).then(
       (stored) => {
         change(stored.definition.levels);
         announce("The levels are stored");

@@ -1,7 +1,7 @@
 /** A new watch: three choices, and what it would have done with what is there already. */
 import {useMemo, useState} from "preact/hooks";
 import type {WatchDefinition} from "../../api/acting";
-import {api} from "../../api/client";
+import {mustBeNew, put} from "../../api/client";
 import {JudgedChart, type JudgedLook} from "../../charts/judged";
 import type {Document} from "../../form";
 import {navigate} from "../../router";
@@ -67,7 +67,9 @@ export default function NewWatch({query}: PageProps) {
   });
   const store = async (given: Document): Promise<void> => {
     const {name, ...definition} = given;
-    await api(watchPath(String(name ?? "").trim()), {method: "PUT", body: definition, headers: {"If-None-Match": "*"}});
+    const path = watchPath(String(name ?? "").trim());
+    await mustBeNew(path);
+    await put(path, definition);
     announce("It watches");
     navigate(watchHref(String(name).trim()));
   };

@@ -1,7 +1,7 @@
 /** One watch: at work, its keys, what it decided, its definition, and what another model would do. */
 import {useEffect, useState} from "preact/hooks";
 import type {Decision, WatchInfo} from "../../api/acting";
-import {inPath, type List, put, Problem, remove} from "../../api/client";
+import {inPath, type List, Problem, putOver, remove} from "../../api/client";
 import {may} from "../../api/session";
 import type {Document} from "../../form";
 import {navigate} from "../../router";
@@ -55,6 +55,7 @@ function Decided({watch}: {watch: WatchInfo}) {
 
 function Definition({watch, refresh}: {watch: WatchInfo; refresh: () => void}) {
   const [document, change] = useState<Document>(() => watch.definition as unknown as Document);
+  const [etag, setEtag] = useState(watch.etag); // of what is edited, whatever happens meanwhile
   if (!may("actions:write"))
     return (
       <pre class="act-json" tabIndex={0}>
@@ -62,7 +63,8 @@ function Definition({watch, refresh}: {watch: WatchInfo; refresh: () => void}) {
       </pre>
     );
   const store = async (given: Document): Promise<void> => {
-    await put(watchPath(watch.name), given);
+    const stored = await putOver<WatchInfo>(watchPath(watch.name), given, etag);
+    setEtag(stored.etag);
     announce("The watch is stored");
     refresh();
   };
@@ -74,7 +76,12 @@ function Definition({watch, refresh}: {watch: WatchInfo; refresh: () => void}) {
       submit="Save"
       isNew={false}
       more={
-        <button type="button" onClick={() => change(watch.definition as unknown as Document)}>
+        <button
+          type="button"
+          onClick={() => {
+            change(watch.definition as unknown as Document);
+            setEtag(watch.etag);
+          }}>
           As it was
         </button>
       }
@@ -87,7 +94,7 @@ function Buttons({watch, refresh}: {watch: WatchInfo; refresh: () => void}) {
   const [problem, fail] = useState<Problem | null>(null);
   const isOn = watch.definition.enabled !== false;
   const turn = (): void =>
-    void put(watchPath(watch.name), {...watch.definition, enabled: !isOn}).then(
+    void putOver(watchPath(watch.name), {...watch.definition, enabled: !isOn}, watch.etag).then(
       () => {
         announce(isOn ? "It rests" : "It watches again");
         refresh();
