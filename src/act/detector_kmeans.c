@@ -2,7 +2,8 @@
  *
  * Lloyd, "Least squares quantization in PCM" (1957, 1982), with the seeds of Arthur and Vassilvitskii, "k-means++"
  * (SODA 2007), section 2, chosen greedily instead of by chance.  The centres are those of an evenly thinned memory: at first
- * every point is kept, then every second, and so on until what is kept reaches back `memory` points; from then
+ * every point is kept, then one of two, and so on (at scattered places, or a series that takes turns would show one of its
+ * sides only) until what is kept reaches back `memory` points; from then
  * on the oldest makes room.  Whenever a point is kept, one step of Lloyd's brings the centres up to it, so they follow
  * what changes and forget what does not come back.  With one value a point the last four are judged together ("lags").
  *
@@ -270,12 +271,17 @@ static void step(const struct detector *detector, struct state *state, const flo
     }
 }
 
-/* Keep every other row, in order. */
+/* Scattered, yet the same in a replay (Knuth's multiplicative hash): a choice out of `count`. */
+static uint64_t scattered(uint64_t number, uint64_t count) { return (number * UINT64_C(0x9e3779b97f4a7c15) >> 32) % count; }
+
+/* Keep one row of two, in order. */
 static void thin(const struct detector *detector, struct state *state)
 {
     size_t features = features_of(detector);
-    for (size_t i = 1; 2 * i < state->kept; i++)
-        memcpy(kept_row(detector, state, i), kept_row(detector, state, 2 * i), features * sizeof(float));
+    for (size_t i = 0; 2 * i < state->kept; i++) {
+        size_t from = 2 * i + scattered(i, 2);
+        memmove(kept_row(detector, state, i), kept_row(detector, state, from < state->kept ? from : 2 * i), features * sizeof(float));
+    }
     state->kept = (state->kept + 1) / 2;
     state->stride *= 2;
 }
@@ -286,7 +292,7 @@ static bool keep(const struct detector *detector, struct state *state)
     size_t room = room_of(detector);
     if (state->kept == room && state->oldest == 0 && state->stride * room < (uint64_t)settings_of(detector)->memory)
         thin(detector, state);
-    if (state->learned % state->stride)
+    if (state->learned % state->stride != scattered(state->learned / state->stride, state->stride))
         return false;
     size_t place = state->kept < room ? state->kept++ : state->oldest;
     if (state->kept == room && place == state->oldest)
@@ -460,7 +466,7 @@ static json_t *model_of(const struct detector *detector, const void *memory)
 
 const struct detector_kind detector_kind_kmeans = {
     .name = "kmeans",
-    .version = 1,
+    .version = 2,
     .summary = "The point is far from every one of a few typical points.",
     .source = "Lloyd 1982 with the seeds of k-means++ (SODA 2007), over an evenly thinned memory",
     .cost = "0.3 µs a point for 8 centres of 4 values; 6 KiB a key",

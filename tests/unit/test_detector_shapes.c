@@ -141,6 +141,20 @@ static void centres_learned_from_a_stream_are_those_of_scikit_learn(void **unuse
     "{\"kind\": \"kmeans\", \"format\": 1, \"mean\": [9.93069596, 2000.40097], \"scale\": [8.17859858, 822.036742]," \
     "\"centres\": [[-1.21379126, -1.21551343], [0.0109975404, 1.21538714], [1.23143166, 0.000129296137]]}"
 
+static void values_that_take_turns_are_both_usual(void **unused)
+{
+    static struct bench bench;
+    bench_begin(&bench, "kmeans", "{\"lags\":1,\"centres\":2}", NULL, 1);
+    double worst = 0;
+    for (int t = 0; t < 6000; t++) {
+        const double value = (t % 2 ? 100 : 0) + sin(0.7 * t);
+        const struct detector_verdict verdict = step(&bench, &value);
+        worst = t > 5000 ? fmax(worst, verdict.value) : 0;
+    }
+    assert_true(worst < 0.5);       /* spreads away from the nearer of the two, which are two spreads apart */
+    detector_free(bench.detector);
+}
+
 static void a_model_of_a_notebook_measures_the_same_distances(void **unused)
 {
     static const double points[3][2] = {{5, 2000}, {20, 2000}, {-40, 9000}};
@@ -376,6 +390,7 @@ int main(void)
         cmocka_unit_test(eigenvalues_and_vectors_are_those_of_numpy),
         cmocka_unit_test(residual_and_distance_of_pca_are_those_of_scikit_learn),
         cmocka_unit_test(centres_learned_from_a_stream_are_those_of_scikit_learn),
+        cmocka_unit_test(values_that_take_turns_are_both_usual),
         cmocka_unit_test(a_model_of_a_notebook_measures_the_same_distances),
         cmocka_unit_test(a_model_with_distances_judges_from_its_first_point_on),
         cmocka_unit_test(distances_of_shapes_are_those_of_their_definition),
