@@ -203,7 +203,7 @@ static void make_watch(struct self *self, const char *tenant_name)
     bool is_new;
     SU_AUTO_JSON json_t *definition = json_loads(watch_definition, 0, NULL), *watch = NULL;
     su_assert(definition != NULL);
-    if (self->with.watches && !watch_put(self->with.watches, tenant_name, name, definition, NULL, "suricate", &watch, &is_new, &err))
+    if (self->with.watches && !watch_put(self->with.watches, tenant_name, name, definition, NULL, NULL, "suricate", &watch, &is_new, &err))
         su_log_error("self.watch", &err, su_kv_text("tenant", tenant_name));
 }
 

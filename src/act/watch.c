@@ -108,7 +108,7 @@ static bool place(struct watches *watches, const char *tenant, const struct watc
 
 struct putting {
     struct watches *watches;
-    const char *tenant, *name, *user, *if_match;
+    const char *tenant, *name, *user, *if_match, *if_none_match;
     struct watch_definition *definition;
     const char *text;
     int64_t place_us;
@@ -196,6 +196,8 @@ static bool put_job(struct sql *db, void *arg, struct su_err *err)
         etag_of(&before, etag);
     if (put->if_match && (put->is_new || !object_etag_matches(put->if_match, etag)))
         return su_fail_slug(err, "precondition-failed", "watch \"%.128s\" was changed in the meantime", put->name);
+    if (put->if_none_match && !put->is_new && object_etag_matches(put->if_none_match, etag))
+        return su_fail_slug(err, "precondition-failed", "there is a watch \"%.128s\" already", put->name);
     if (!check_actions(db, put, err) || !sql_get_int(db, 0, &count, err, "SELECT count(*) FROM watches WHERE tenant = ?1", sql_text(put->tenant)))
         return false;
     if (put->is_new && count >= WATCHES_MAX)
@@ -221,11 +223,12 @@ static void tell(struct watches *watches, const char *tenant, const char *event,
     watches_changed(watches);
 }
 
-bool watch_put(struct watches *watches, const char *tenant, const char *name, const json_t *given, const char *if_match, const char *user,
-               json_t **ret, bool *ret_is_new, struct su_err *err)
+bool watch_put(struct watches *watches, const char *tenant, const char *name, const json_t *given, const char *if_match,
+               const char *if_none_match, const char *user, json_t **ret, bool *ret_is_new, struct su_err *err)
 {
     WATCH_AUTO_DEFINITION struct watch_definition definition = {0};
-    struct putting put = {.watches = watches, .tenant = tenant, .name = name, .user = user, .if_match = if_match, .definition = &definition};
+    struct putting put = {.watches = watches, .tenant = tenant, .name = name, .user = user, .if_match = if_match, .if_none_match = if_none_match,
+                          .definition = &definition};
     if (!check_name(name, err) || !watch_definition_read(given, &definition, err) || !place(watches, tenant, &definition, &put.place_us, err))
         return false;
     SU_AUTO_FREE char *text = su_json_text(definition.given);

@@ -34,8 +34,8 @@ void watches_close(struct watches *watches);
 
 /* Makes or changes it; *ret as watch_get gives it.  Conditions as HTTP has them, or NULL.  A change that learns the same goes on from
  * where it is; another one learns anew; another "from" begins again there. */
-bool watch_put(struct watches *watches, const char *tenant, const char *name, const json_t *given, const char *if_match, const char *user,
-               json_t **ret, bool *ret_is_new, struct su_err *err);
+bool watch_put(struct watches *watches, const char *tenant, const char *name, const json_t *given, const char *if_match,
+               const char *if_none_match, const char *user, json_t **ret, bool *ret_is_new, struct su_err *err);
 /* The definition, and {"name","code","state","error","position","lag","keys","firing","worst","unwatched","model","mean_score","created_at",
  * "created_by","changed_at","changed_by","version","etag"} (new reference). */
 bool watch_get(struct watches *watches, const char *tenant, const char *name, json_t **ret, struct su_err *err);

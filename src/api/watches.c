@@ -22,7 +22,8 @@ static void put_watch(struct request *request, struct reply *reply)
     const char *if_match, *if_none_match;
     const struct identity *who = request_identity(request);
     if (request_conditions(request, &if_match, &if_none_match, &err)
-        && watch_put(service(request), who->tenant, name_of(request), request_json(request), if_match, who->user, &watch, &is_new, &err))
+        && watch_put(service(request), who->tenant, name_of(request), request_json(request), if_match, if_none_match, who->user, &watch,
+                     &is_new, &err))
         reply_watch(reply, is_new ? 201 : 200, watch);
     else
         reply_error(reply, &err);

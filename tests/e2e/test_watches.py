@@ -288,6 +288,7 @@ def test_a_definition_that_makes_no_sense_is_refused_with_its_field(watching, ch
 def test_watches_are_edited_by_etag_listed_and_deleted(watching):
     made = watch(watching)
     problem(watching.requests.put("/v1/watches/w", json=made["definition"], headers={"If-Match": '"w0-0"'}), 412)
+    problem(watching.requests.put("/v1/watches/w", json=made["definition"], headers={"If-None-Match": "*"}), 412, "already")
     answer = watching.requests.put("/v1/watches/w", json={**made["definition"], "description": "x"}, headers={"If-Match": f'"{made["etag"]}"'})
     assert answer.status_code == 200 and answer.json()["definition"]["description"] == "x"
     assert [one["name"] for one in watching.requests.get("/v1/watches").json()["items"] if one["name"] != "_self"] == ["w"]
