@@ -2,6 +2,7 @@
 #include "watch_decisions.h"
 #include <stdlib.h>
 #include <string.h>
+#include "aggregate/promise.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "decision.h"
@@ -144,6 +145,27 @@ bool pending_prepare(struct pending *pending, const struct pending_context *cont
 
 /* --- the commit and after ------------------------------------------------------------------ */
 
+/* What episodes begin and end with, for those who wait for it; NULL: neither. */
+static const char *anomaly_event(const struct item *item)
+{
+    bool is_end = strcmp(item->event, "resolved") == 0 || (strcmp(item->event, "steady") == 0 && item->to == WATCH_OK);
+    return strcmp(item->event, "opened") == 0 ? "anomaly.opened" : is_end ? "anomaly.resolved" : NULL;
+}
+
+static json_t *detail_of(const struct pending_context *context, const struct item *item)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "watch", context->watch, "key", item->key, "level", item->level, "decision", item->id,
+                     "stream", context->stream->name, "step", item->event, "action", su_json_text_or_null(item->action));
+}
+
+/* A trigger may wait for it: it is told even if the server ends before it could. */
+static bool promise(struct sql *db, const struct pending_context *context, const struct item *item, struct su_err *err)
+{
+    const char *anomaly = anomaly_event(item);
+    SU_AUTO_JSON json_t *detail = anomaly && item->is_new ? detail_of(context, item) : NULL;
+    return detail == NULL || event_promise(db, context->tenant, anomaly, detail, err);
+}
+
 bool pending_insert(struct sql *db, struct pending *pending, struct su_err *err)
 {
     const struct pending_context *context = pending->context;
@@ -156,18 +178,10 @@ bool pending_insert(struct sql *db, struct pending *pending, struct su_err *err)
             .watch = context->watch, .key = item->key, .event = item->event, .level = item->level, .action = item->action,
             .parameters = item->parameters, .grounds = item->grounds, .models = item->models, .code = context->code, .window = item->window,
             .is_dry = context->definition->is_dry, .keys = context->keys};
-        if (!decision_insert(db, &decision, id, &item->is_new, err))
+        if (!decision_insert(db, &decision, id, &item->is_new, err) || !promise(db, context, item, err))
             return false;
     }
     return true;
-}
-
-static void publish(const struct pending_context *context, const char *topic, const char *event, const struct item *item)
-{
-    SU_AUTO_JSON json_t *detail = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "watch", context->watch, "key", item->key, "level", item->level,
-                                            "decision", item->id, "stream", context->stream->name, "step", item->event, "action",
-                                            su_json_text_or_null(item->action));
-    su_bus_publish(context->watches->bus, topic, event, detail);
 }
 
 void pending_tell(const struct pending *pending, const struct pending_context *context)
@@ -178,12 +192,12 @@ void pending_tell(const struct pending *pending, const struct pending_context *c
         const struct item *item = &pending->items[i];
         if (!item->is_new)
             continue;
+        SU_AUTO_JSON json_t *detail = detail_of(context, item);
+        const char *anomaly = anomaly_event(item);
         told++;
-        publish(context, topic, "decision.made", item);
-        if (strcmp(item->event, "opened") == 0)
-            publish(context, topic, "anomaly.opened", item);
-        if (strcmp(item->event, "resolved") == 0 || (strcmp(item->event, "steady") == 0 && item->to == WATCH_OK))
-            publish(context, topic, "anomaly.resolved", item);
+        su_bus_publish(context->watches->bus, topic, "decision.made", detail);
+        if (anomaly)
+            su_bus_publish(context->watches->bus, topic, anomaly, detail);
     }
     if (told > 0)
         su_bus_publish(context->watches->bus, "decisions", "made", NULL);

@@ -353,6 +353,19 @@ def test_a_model_that_no_longer_fits_has_drifted(watching):
     assert fired[0]["event"]["name"] == "m" and fired[0]["event"]["watch"] == "w" and fired[0]["event"]["version"] == 1
 
 
+def test_a_trigger_on_an_anomaly_fires_once_through_a_kill(watching):
+    put(watching, "/v1/actions/hook", {"webhook": "https://example.com/", "enabled": False})
+    put(watching, "/v1/triggers/t", {"when": {"kind": "event", "where": {"event": "anomaly.opened", "watch": "w"}}, "then": {"action": "hook"}})
+    watch(watching, by=["host"])
+    say(watching, *[(1, 200, f"h{n}") for n in range(5)], (11, 1, "h0"))
+    wait_until(lambda: decisions(watching, watch="w"), "decided")
+    watching.kill()
+    watching.start()
+    firings = lambda: watching.requests.get("/v1/triggers/t/firings").json()["items"]  # noqa: E731
+    wait_until(lambda: len(firings()) >= 5, "all fired")
+    assert sorted(one["event"]["key"] for one in firings()) == [f"h{n}" for n in range(5)]
+
+
 def test_a_watch_waits_for_its_model(watching):
     watch(watching, detector={"kind": "kmeans", "model": "m"}, levels={"on": "score", "critical": {"enter": 0.99}})
     say(watching, (1, 10), (11, 10))
