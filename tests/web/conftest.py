@@ -70,7 +70,10 @@ class Watch:
 
 @pytest.fixture
 def open_page(browser: Browser, shared_server: Any) -> Iterator[Callable[..., Page]]:
-    """A function that opens the page, signed in unless told otherwise: `open_page(width=400, scheme="dark")`."""
+    """A function that opens the page, signed in unless told otherwise: `open_page(width=400, scheme="dark")`.
+
+    A test with a server of its own asks for `server` first: then its pages are closed before the server ends.
+    """
     contexts, watches = [], []
 
     def open_one(width: int = 1280, scheme: str = "light", signed_in: bool = True, server: Any = None, place: str = "") -> Page:

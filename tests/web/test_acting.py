@@ -68,7 +68,7 @@ def fire(server: Any, stream: str = "load", action: str = "page-me", windows: in
     return made[0]["id"]
 
 
-def test_empty_lists_say_what_belongs_there(open_page: Callable[..., Page], server: Any, axe: Any, screens: Any) -> None:
+def test_empty_lists_say_what_belongs_there(server: Any, open_page: Callable[..., Page], axe: Any, screens: Any) -> None:
     page = open_page(server=server)
     for place, said in (("decisions", "Nothing has been decided yet"), ("actions", "No actions yet"), ("triggers", "No triggers yet"),
                         ("silences", "Nothing is silenced")):

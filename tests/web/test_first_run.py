@@ -49,7 +49,7 @@ def see_what_came(page: Page, server: Any, stream: str) -> None:
 
 
 @pytest.mark.server("--warm", "2")
-def test_from_a_dropped_file_to_a_followed_stream_by_mouse(open_page: Callable[..., Page], server: Any, screens: Any) -> None:
+def test_from_a_dropped_file_to_a_followed_stream_by_mouse(server: Any, open_page: Callable[..., Page], screens: Any) -> None:
     page = open_page(server=server)
     expect(page.get_by_role("region", name="Begin here")).to_be_visible()
     count = Count()
@@ -76,7 +76,7 @@ def test_from_a_dropped_file_to_a_followed_stream_by_mouse(open_page: Callable[.
 
 
 @pytest.mark.server("--warm", "2")
-def test_from_the_sample_data_to_a_followed_stream_by_keyboard(open_page: Callable[..., Page], server: Any) -> None:
+def test_from_the_sample_data_to_a_followed_stream_by_keyboard(server: Any, open_page: Callable[..., Page]) -> None:
     page = open_page(server=server)
     expect(page.get_by_role("button", name="Use the sample data")).to_be_visible()
     count = Count()

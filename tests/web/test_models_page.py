@@ -18,7 +18,7 @@ def model(server: Any, name: str) -> dict[str, Any]:
     return server.requests.get(f"/v1/models/{name}").json()
 
 
-def test_without_models_the_page_says_how_one_is_made(open_page: Callable[..., Page], server: Any, axe: Any, screens: Any) -> None:
+def test_without_models_the_page_says_how_one_is_made(server: Any, open_page: Callable[..., Page], axe: Any, screens: Any) -> None:
     page = open_page(server=server, place="processing/models")
     expect(page.get_by_text("No models yet")).to_be_visible()
     expect(page.get_by_text("s.save_model(")).to_be_visible()

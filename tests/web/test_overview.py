@@ -34,7 +34,7 @@ def tile(page: Page, name: str) -> Any:
     return page.get_by_role("region", name=name, exact=True)
 
 
-def test_an_empty_suricate_shows_three_ways_in(open_page: Callable[..., Page], server: Any, axe: Any, screens: Any) -> None:
+def test_an_empty_suricate_shows_three_ways_in(server: Any, open_page: Callable[..., Page], axe: Any, screens: Any) -> None:
     page = open_page(server=server)
     card = page.get_by_role("region", name="Begin here")
     expect(card.get_by_role("button", name="Choose a file")).to_be_visible()
@@ -46,7 +46,7 @@ def test_an_empty_suricate_shows_three_ways_in(open_page: Callable[..., Page], s
     screens(page, "overview-empty")
 
 
-def test_tiles_follow_what_happens_without_a_reload(open_page: Callable[..., Page], server: Any, axe: Any, screens: Any) -> None:
+def test_tiles_follow_what_happens_without_a_reload(server: Any, open_page: Callable[..., Page], axe: Any, screens: Any) -> None:
     page = open_page(server=server)
     expect(tile(page, "Aggregate").get_by_text("objects", exact=True)).to_be_visible()
     server.put("a.csv", b"x,y\n1,2\n")
@@ -68,7 +68,7 @@ def test_tiles_follow_what_happens_without_a_reload(open_page: Callable[..., Pag
     screens(page, "overview-full")
 
 
-def test_a_dropped_table_is_stored_and_shown(open_page: Callable[..., Page], server: Any) -> None:
+def test_a_dropped_table_is_stored_and_shown(server: Any, open_page: Callable[..., Page]) -> None:
     page = open_page(server=server, place="runs")
     drop(page, {"heights.csv": "name,cm\n" + "".join(f"person {n},{150 + n}\n" for n in range(40))})
     page.wait_for_url("**/data/objects/heights.csv")
@@ -77,7 +77,7 @@ def test_a_dropped_table_is_stored_and_shown(open_page: Callable[..., Page], ser
     assert info["type"] == "text/csv" and info["metadata"]["last_modified"]
 
 
-def test_several_files_at_once_stay_where_they_were_dropped(open_page: Callable[..., Page], server: Any, axe: Any) -> None:
+def test_several_files_at_once_stay_where_they_were_dropped(server: Any, open_page: Callable[..., Page], axe: Any) -> None:
     page = open_page(server=server)
     drop(page, {f"part-{n}.txt": f"text {n}" * (n + 1) for n in range(7)} | {"ü 'quoted' \u202e.csv": "a\n1\n"})
     panel = page.get_by_role("region", name="Uploads")
@@ -90,7 +90,7 @@ def test_several_files_at_once_stay_where_they_were_dropped(open_page: Callable[
     expect(panel).to_have_count(0)
 
 
-def test_the_picker_stores_files(open_page: Callable[..., Page], server: Any, tmp_path: Path) -> None:
+def test_the_picker_stores_files(server: Any, open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page(server=server, place="data")
     file = tmp_path / "picked.json"
     file.write_text(json.dumps([{"a": 1}, {"a": 2}]))
@@ -109,7 +109,7 @@ PASTE = """([text, target]) => {
 }"""
 
 
-def test_a_pasted_table_becomes_an_object_and_other_text_does_not(open_page: Callable[..., Page], server: Any) -> None:
+def test_a_pasted_table_becomes_an_object_and_other_text_does_not(server: Any, open_page: Callable[..., Page]) -> None:
     page = open_page(server=server, place="data")
     expect(page.get_by_role("searchbox")).to_be_visible()
     page.evaluate(PASTE, ["just a sentence, with a comma\nand another line", None])
@@ -120,7 +120,7 @@ def test_a_pasted_table_becomes_an_object_and_other_text_does_not(open_page: Cal
     assert len(items) == 1 and items[0]["type"] == "text/tab-separated-values"
 
 
-def test_a_notebook_that_is_dropped_becomes_a_notebook(open_page: Callable[..., Page], server: Any) -> None:
+def test_a_notebook_that_is_dropped_becomes_a_notebook(server: Any, open_page: Callable[..., Page]) -> None:
     page = open_page(server=server)
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
     drop(page, {"mine.ipynb": json.dumps(notebook)})
@@ -140,7 +140,7 @@ def pick(page: Page, path: Path) -> None:
 
 
 def test_an_upload_pauses_while_the_server_is_away_and_goes_on_by_itself(
-        open_page: Callable[..., Page], server: Any, tmp_path: Path) -> None:
+        server: Any, open_page: Callable[..., Page], tmp_path: Path) -> None:
     path, content = big_file(tmp_path, 24 * MIB)
     page = open_page(server=server, place="data")
     sent: list[int] = []
@@ -193,7 +193,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_a_cancelled_upload_is_gone(open_page: Callable[..., Page], server: Any, tmp_path: Path) -> None:
+def test_a_cancelled_upload_is_gone(server: Any, open_page: Callable[..., Page], tmp_path: Path) -> None:
     path, _ = big_file(tmp_path, 8 * MIB)
     page = open_page(server=server, place="data")
     page.route("**/v1/uploads/*", lambda route: None if route.request.method == "PATCH" else route.continue_())
@@ -207,7 +207,7 @@ def test_a_cancelled_upload_is_gone(open_page: Callable[..., Page], server: Any,
 
 
 @pytest.mark.server("--limit", "object_bytes=1MiB")
-def test_what_can_not_be_stored_is_said_in_words(open_page: Callable[..., Page], server: Any, tmp_path: Path, axe: Any) -> None:
+def test_what_can_not_be_stored_is_said_in_words(server: Any, open_page: Callable[..., Page], tmp_path: Path, axe: Any) -> None:
     path, _ = big_file(tmp_path, 2 * MIB)
     page = open_page(server=server, place="data")
     pick(page, path)

@@ -66,7 +66,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_signing_in_and_out(open_page: Callable[..., Page], server: Any, axe: Callable[[Page], None]) -> None:
+def test_signing_in_and_out(server: Any, open_page: Callable[..., Page], axe: Callable[[Page], None]) -> None:
     password = add_user(server, "grace")
     page = open_page(signed_in=False, server=server, place="data")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -82,7 +82,7 @@ def test_signing_in_and_out(open_page: Callable[..., Page], server: Any, axe: Ca
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_a_session_that_ends_loses_nothing_that_was_typed(open_page: Callable[..., Page], server: Any, axe: Callable[[Page], None]) -> None:
+def test_a_session_that_ends_loses_nothing_that_was_typed(server: Any, open_page: Callable[..., Page], axe: Callable[[Page], None]) -> None:
     password = add_user(server, "ada")
     server.put("week1.csv", SAMPLE.read_bytes())
     page = open_page(signed_in=False, server=server, place="recipes/favourite-receiver?object=week1.csv")
@@ -182,7 +182,7 @@ def look_at(page: Page, axe: Callable[[Page], None]) -> None:
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def test_every_page_is_in_order_when_all_is_empty(open_page: Callable[..., Page], server: Any, axe: Callable[[Page], None]) -> None:
+def test_every_page_is_in_order_when_all_is_empty(server: Any, open_page: Callable[..., Page], axe: Callable[[Page], None]) -> None:
     page = open_page(server=server)
     for place in PLACES:
         page.goto(f"{server.url}/{place}")
@@ -190,7 +190,7 @@ def test_every_page_is_in_order_when_all_is_empty(open_page: Callable[..., Page]
 
 
 def test_every_page_is_in_order_when_all_is_full_and_hostile_data_is_only_text(
-        open_page: Callable[..., Page], server: Any, axe: Callable[[Page], None]) -> None:
+        server: Any, open_page: Callable[..., Page], axe: Callable[[Page], None]) -> None:
     run = fill(server)
     page = open_page(server=server)
     expect(page.get_by_text("full/<b>notebook").first).to_be_visible()
@@ -202,7 +202,7 @@ def test_every_page_is_in_order_when_all_is_full_and_hostile_data_is_only_text(
     expect(page.get_by_role("region", name="First rows").first).to_contain_text("<svg onload=alert(3)>")
 
 
-def test_the_keyboard_is_enough(open_page: Callable[..., Page], server: Any) -> None:
+def test_the_keyboard_is_enough(server: Any, open_page: Callable[..., Page]) -> None:
     server.put("keys.csv", SAMPLE.read_bytes())
     page = open_page(server=server)
     page.wait_for_selector("main h1")

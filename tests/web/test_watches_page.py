@@ -27,7 +27,7 @@ def chart_is_drawn(page: Page, points: int | None = None) -> None:
     expect(page.locator(".judged-value canvas")).to_be_visible()
 
 
-def test_a_newcomer_makes_a_watch_with_three_choices_and_sees_it_fire(open_page: Callable[..., Page], server: Any, axe: Any, screens: Any) -> None:
+def test_a_newcomer_makes_a_watch_with_three_choices_and_sees_it_fire(server: Any, open_page: Callable[..., Page], axe: Any, screens: Any) -> None:
     make_stream(server, "sensors")
     say(server, "sensors", wave(240))
     page = open_page(server=server, place="processing")
