@@ -78,6 +78,7 @@ static void give(struct stage *stage, int64_t start_s, const struct row *rows, s
     check_ok(watch_engine_skip_to(stage->engine, start_us, &err));
     check_ok(watch_engine_pane(stage->engine, &pane, &err));
     rollup_pane_free(groups);
+    block_done(&block);
     block_builder_free(builder);
     su_buf_done(&bytes);
 }
