@@ -100,7 +100,7 @@ static bool place(struct watches *watches, const char *tenant, const struct watc
     if (su_time_parse(su_str_of(d->from), &ms))
         *ret_from = panes_start(&spec, ms * 1000);
     else if (high_us != INT64_MIN)
-        *ret_from = panes_last_closed(&spec, high_us) + (spec.slide_us ? spec.slide_us : spec.every_us);
+        *ret_from = panes_last_closed(&spec, high_us) + window_slide(&spec);
     return true;
 }
 
@@ -367,20 +367,18 @@ bool watch_totals(struct watches *watches, const char *tenant, struct watch_tota
 
 /* --- keys ---------------------------------------------------------------------------------------------- */
 
-static json_t *number(double value) { return __builtin_isfinite(value) ? json_real(value) : json_null(); }
-
 static json_t *slot_json(const char *name, const struct watch_slot *slot)
 {
     const struct watch_key *machine = &slot->machine;
-    const struct detector_verdict *last = &slot->last;
     bool is_open = watch_is_open(machine);
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:I, s:o, s:o, s:o, s:b}", "key", name, "state",
-                     watch_state_name((enum watch_state)machine->state), "level", watch_level_name((enum watch_level)machine->level), "score",
-                     number(last->score), "value", number(last->value), "expected", number(last->expected), "low", number(last->low), "high",
-                     number(last->high), "is_warm", (int)last->is_warm, "is_open", (int)is_open, "episode", (json_int_t)machine->episode,
-                     "opened_at", is_open ? time_json(machine->opened_us) : json_null(), "first_at",
-                     machine->has_messages ? time_json(machine->first_us) : json_null(), "last_at",
-                     machine->has_messages ? time_json(machine->last_us) : json_null(), "is_flapping", (int)machine->is_flapping);
+    json_t *key = json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:b}", "key", name, "state",
+                            watch_state_name((enum watch_state)machine->state), "level", watch_level_name((enum watch_level)machine->level),
+                            "is_warm", (int)slot->last.is_warm, "is_open", (int)is_open, "episode", (json_int_t)machine->episode, "opened_at",
+                            is_open ? time_json(machine->opened_us) : json_null(), "first_at",
+                            machine->has_messages ? time_json(machine->first_us) : json_null(), "last_at",
+                            machine->has_messages ? time_json(machine->last_us) : json_null(), "is_flapping", (int)machine->is_flapping);
+    watch_verdict_add(key, &slot->last);
+    return key;
 }
 
 struct named { const char *name; size_t index; };

@@ -69,8 +69,6 @@ static bool load_definition(struct testing *testing, struct su_err *err)
     return false;
 }
 
-static int64_t slide_of(const struct window_spec *spec) { return spec->slide_us ? spec->slide_us : spec->every_us; }
-
 static bool find_range(struct testing *testing, struct sql *db, struct su_err *err)
 {
     const struct watch_backtest *what = testing->what;
@@ -82,13 +80,13 @@ static bool find_range(struct testing *testing, struct sql *db, struct su_err *e
         return false;
     int64_t closed = panes_last_closed(&spec, extent.high_us);
     testing->from_us = range.time_from_us == INT64_MIN ? INT64_MIN : panes_start(&spec, range.time_from_us);
-    testing->to_us = closed == INT64_MIN ? INT64_MIN : closed + slide_of(&spec);
+    testing->to_us = closed == INT64_MIN ? INT64_MIN : closed + window_slide(&spec);
     if (range.time_to_us < testing->to_us)
         testing->to_us = panes_start(&spec, range.time_to_us);
     if (extent.low_us != INT64_MIN && testing->from_us < extent.low_us - spec.every_us)
         testing->from_us = panes_start(&spec, extent.low_us - spec.every_us + 1);
-    int64_t points = testing->to_us > testing->from_us ? (testing->to_us - testing->from_us) / slide_of(&spec) : 0;
-    testing->bucket_us = (points / WATCH_BACKTEST_POINTS + 1) * slide_of(&spec);
+    int64_t points = testing->to_us > testing->from_us ? (testing->to_us - testing->from_us) / window_slide(&spec) : 0;
+    testing->bucket_us = (points / WATCH_BACKTEST_POINTS + 1) * window_slide(&spec);
     return true;
 }
 
@@ -251,7 +249,7 @@ static bool run(struct testing *testing, struct sql *db, json_t **ret, struct su
                               .definition = &testing->definition, .engine = testing->engine, .base_us = testing->base_us,
                               .models = testing->models, .model_count = testing->model_count, .model_next = model_next,
                               .count_from_us = testing->from_us};
-    if (testing->to_us != INT64_MIN && !watch_pass_to(&pass, db, testing->to_us - slide_of(&spec), err))
+    if (testing->to_us != INT64_MIN && !watch_pass_to(&pass, db, testing->to_us - window_slide(&spec), err))
         return false;
     if (!testing->is_changed && !compare(testing, db, &compared, err))
         return false;

@@ -69,17 +69,11 @@ void watch_engine_set_detector(struct watch_engine *engine, struct detector **de
     engine->scored = 0;
 }
 
-static int64_t slide_of(const struct watch_engine *engine)
-{
-    const struct window_spec *window = &engine->definition->window;
-    return window->slide_us ? window->slide_us : window->every_us;
-}
-
 /* --- what comes out ----------------------------------------------------------------- */
 
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-static void add_verdict(json_t *into, const struct detector_verdict *verdict)
+void watch_verdict_add(json_t *into, const struct detector_verdict *verdict)
 {
     json_object_set_new(into, "score", number(verdict->score));
     json_object_set_new(into, "value", number(verdict->value));
@@ -93,7 +87,7 @@ static json_t *grounds_of(const struct watch_engine *engine, const struct happen
     const struct watch_definition *d = engine->definition;
     const struct watch_slot *slot = watch_keys_at(engine->keys, happened->slot);
     json_t *grounds = json_object();
-    add_verdict(grounds, &slot->last);
+    watch_verdict_add(grounds, &slot->last);
     if (d->dimensions > 1 && slot->last.dimension >= 0 && (size_t)slot->last.dimension < d->dimensions)
         json_object_set_new(grounds, "dimension", json_string(d->rollup.aggregates[slot->last.dimension].name));
     json_object_set_new(grounds, "episode", json_integer(happened->effect.episode));
@@ -168,7 +162,7 @@ static bool emit_group(struct watch_engine *engine, const struct happened *first
         if (!is_same_step(&other->effect, &first->effect))
             continue;
         json_t *item = json_pack("{s:s}", "key", watch_keys_name(engine->keys, other->slot));
-        add_verdict(item, &watch_keys_at(engine->keys, other->slot)->last);
+        watch_verdict_add(item, &watch_keys_at(engine->keys, other->slot)->last);
         json_array_append_new(list, item);
     }
     SU_AUTO_FREE char *reason = su_format("%zu keys %s %s in one window: %s and others", count, watch_event_name(first->effect.event),
@@ -181,14 +175,13 @@ static bool emit_grouped(struct watch_engine *engine, int64_t start_us, struct s
 {
     for (size_t i = 0; i < engine->happened_count; i++) {
         const struct watch_effect *effect = &engine->happened[i].effect;
-        size_t count = 0, first = SIZE_MAX;
-        for (size_t j = 0; j < engine->happened_count; j++)
-            if (is_same_step(&engine->happened[j].effect, effect)) {
-                first = first == SIZE_MAX ? j : first;
-                count++;
-            }
+        size_t first = 0, count = 0;
+        while (!is_same_step(&engine->happened[first].effect, effect))
+            first++;
         if (first != i)
             continue;       /* told with an earlier one */
+        for (size_t j = i; j < engine->happened_count; j++)
+            count += is_same_step(&engine->happened[j].effect, effect);
         if (!(count == 1 ? emit_one(engine, &engine->happened[i], start_us, err) : emit_group(engine, &engine->happened[i], count, start_us, err)))
             return false;
     }
@@ -245,7 +238,7 @@ static bool scale(struct watch_engine *engine, size_t slot, double metric, int64
         json_object_set_new(parameters, "size", json_integer(size));
         json_object_set_new(parameters, "current", json_integer(before));
         json_object_set_new(parameters, "metric", number(metric));
-        add_verdict(grounds, last);
+        watch_verdict_add(grounds, last);
         SU_AUTO_FREE char *reason = su_format("%s is %.6g for a target of %.6g: from %lld to %lld", d->rollup.aggregates[0].name, metric,
                                               engine->policies[i].target, (long long)before, (long long)size);
         struct watch_emitted emitted = {.key = watch_keys_name(engine->keys, slot), .event = "window", .action = action, .action_index = i,
@@ -360,7 +353,7 @@ static size_t slot_of(struct watch_engine *engine, const struct pane *pane, size
         return SIZE_MAX;
     size_t found = watch_keys_find(engine->keys, name);
     if (found == SIZE_MAX && watch_keys_count(engine->keys) == (size_t)engine->definition->keys_max)
-        watch_keys_forget(engine->keys, pane->start_us - WATCH_EMPTY_MAX * slide_of(engine));
+        watch_keys_forget(engine->keys, pane->start_us - WATCH_EMPTY_MAX * window_slide(&engine->definition->window));
     return found != SIZE_MAX ? found : watch_keys_add(engine->keys, name);
 }
 
@@ -417,7 +410,7 @@ static bool take_window(struct watch_engine *engine, int64_t start_us, const str
         return false;
     note_scores(engine);
     engine->empty = pane ? 0 : engine->empty + 1;
-    engine->next_us = start_us + slide_of(engine);
+    engine->next_us = start_us + window_slide(&engine->definition->window);
     return true;
 }
 

@@ -31,6 +31,9 @@ struct watch_observed { const char *key; int64_t start_us, end_us; const struct 
 typedef void watch_observe_fn(void *arg, const struct watch_observed *observed);
 struct watch_engine_ops { watch_emit_fn *emit; watch_observe_fn *observe; void *arg; };
 
+/* {"score","value","expected","low","high"}, null where there is no number. */
+void watch_verdict_add(json_t *into, const struct detector_verdict *verdict);
+
 struct watch_engine;
 /* definition is borrowed; *detector is consumed.  policies: of each action, used where it is "on" windows. */
 struct watch_engine *watch_engine_new(const struct watch_definition *definition, struct detector **detector,

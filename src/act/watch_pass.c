@@ -131,7 +131,7 @@ bool watch_pass_to(struct watch_pass *pass, struct sql *db, int64_t last_us, str
     if (!panes_read(streams_logs(pass->watches->streams), db, pass->stream->log, &spec, &pass->definition->rollup, &limits, &range, take_pane,
                     pass, NULL, err))
         return false;
-    int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us;
+    int64_t slide = window_slide(&spec);
     return watch_engine_next(pass->engine) == INT64_MIN || skip_to(pass, last_us + slide, last_us, err);
 }
 

@@ -223,7 +223,7 @@ static bool limit_turn(const struct watch_pass *pass, struct sql *db, int64_t be
     bool is_found;
     if (!window_next(streams_logs(pass->watches->streams), db, pass->stream->log, &spec, begin_us, 0, &next, &is_found, err))
         return false;
-    int64_t from = is_found && next.start_us > begin_us ? next.start_us : begin_us, slide = spec.slide_us ? spec.slide_us : spec.every_us;
+    int64_t from = is_found && next.start_us > begin_us ? next.start_us : begin_us, slide = window_slide(&spec);
     if ((*last_us - from) / slide > WINDOWS_PER_TURN)
         *last_us = from + WINDOWS_PER_TURN * slide;
     return true;
@@ -232,7 +232,7 @@ static bool limit_turn(const struct watch_pass *pass, struct sql *db, int64_t be
 static bool go_through(struct watch_worker *worker, const struct stream *stream, struct sql *db, bool *ret_more, struct su_err *err)
 {
     const struct window_spec spec = watch_windows(worker->definition, stream);
-    int64_t slide = spec.slide_us ? spec.slide_us : spec.every_us, begin_us = watch_engine_next(worker->engine), high_us;
+    int64_t slide = window_slide(&spec), begin_us = watch_engine_next(worker->engine), high_us;
     struct watch_pass pass = {.watches = worker->watches, .tenant = worker->tenant, .stream = stream, .definition = worker->definition,
                               .engine = worker->engine, .base_us = worker->base_us, .models = worker->model_changes,
                               .model_count = worker->model_count, .model_next = worker->model_next};

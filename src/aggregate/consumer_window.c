@@ -58,7 +58,7 @@ static bool offer_fresh(struct logs *logs, struct sql *db, const struct stream *
     struct consumer_position *after = &offer->after;
     bool is_found;
     offer->window = *fresh;
-    after->next_us = fresh->start_us + (row->spec.slide_us ? row->spec.slide_us : row->spec.every_us);
+    after->next_us = fresh->start_us + window_slide(&row->spec);
     after->least_us = after->least_us == INT64_MAX ? fresh->start_us : after->least_us;
     after->closing = fresh->to > after->closing ? fresh->to : after->closing;
     after->revised_us = INT64_MIN;

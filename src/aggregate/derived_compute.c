@@ -124,11 +124,6 @@ static bool commit(struct emitting *emitting, int64_t start_us, struct su_err *e
     return true;
 }
 
-static int64_t slide_of(const struct window_spec *window)
-{
-    return window->slide_us ? window->slide_us : window->every_us;
-}
-
 /* After a window: commits when the batch is large enough. */
 static bool window_is_done(struct emitting *emitting, int64_t start_us, int64_t end_us, struct su_err *err)
 {
@@ -137,7 +132,7 @@ static bool window_is_done(struct emitting *emitting, int64_t start_us, int64_t 
         return false;
     if (stream_writer_rows(emitting->writer) < BATCH_ROWS && stream_writer_bytes(emitting->writer) < BATCH_BYTES)
         return true;
-    return commit(emitting, start_us + slide_of(&emitting->window), err);
+    return commit(emitting, start_us + window_slide(&emitting->window), err);
 }
 
 /* ----------------------------------------------------- declared aggregates */
@@ -255,7 +250,7 @@ static bool compute_sql(struct emitting *emitting, int64_t *last_us, bool *ret_m
             return true;
         if (!add_answer(emitting, &window, err) || !window_is_done(emitting, window.start_us, window.end_us, err))
             return false;
-        start_us = window.start_us + slide_of(&emitting->window);
+        start_us = window.start_us + window_slide(&emitting->window);
         if (count + 1 == WINDOWS_PER_TURN) {
             *ret_more = true;
             *last_us = window.start_us;
@@ -280,7 +275,7 @@ static bool compute(struct emitting *emitting, bool *ret_more, struct su_err *er
                                : !compute_rollup(emitting, last_us, err))
         return false;
     emitting->end_us = last_us + emitting->window.every_us;
-    return commit(emitting, last_us + slide_of(&emitting->window), err);
+    return commit(emitting, last_us + window_slide(&emitting->window), err);
 }
 
 bool derived_compute(struct worker *worker, struct stream *parent, struct sql *db, bool *ret_more, struct su_err *err)

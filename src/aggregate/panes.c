@@ -35,11 +35,6 @@ static int64_t plus(int64_t a, int64_t b)
     return b > 0 ? INT64_MAX : INT64_MIN;
 }
 
-static int64_t slide_of(const struct window_spec *window)
-{
-    return window->slide_us ? window->slide_us : window->every_us;
-}
-
 /* The largest multiple of slide that is ≤ time. */
 static int64_t floor_to(int64_t time, int64_t slide)
 {
@@ -49,14 +44,14 @@ static int64_t floor_to(int64_t time, int64_t slide)
 
 int64_t panes_start(const struct window_spec *window, int64_t time_us)
 {
-    int64_t slide = slide_of(window), start = floor_to(time_us, slide);
+    int64_t slide = window_slide(window), start = floor_to(time_us, slide);
     return start == time_us ? start : plus(start, slide);
 }
 
 int64_t panes_last_closed(const struct window_spec *window, int64_t high_us)
 {
     int64_t span = plus(window->every_us, window->delay_us);
-    return high_us == INT64_MIN ? INT64_MIN : floor_to(plus(high_us, -span), slide_of(window));
+    return high_us == INT64_MIN ? INT64_MIN : floor_to(plus(high_us, -span), window_slide(window));
 }
 
 /* ------------------------------------------------------------------ panes */
@@ -271,7 +266,7 @@ bool panes_read(struct logs *logs, struct sql *db, int64_t log, const struct win
     struct reading *reading = su_alloc(sizeof *reading);
     *reading = (struct reading){.window = window,
                                 .range = range,
-                                .slide_us = slide_of(window),
+                                .slide_us = window_slide(window),
                                 .span_us = plus(window->every_us, window->delay_us),
                                 .high_us = INT64_MIN,
                                 .each = each,

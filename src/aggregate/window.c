@@ -32,8 +32,6 @@ static int64_t start_after(int64_t time, int64_t slide)
     return __builtin_mul_overflow(quotient + 1, slide, &start) ? INT64_MAX : start;
 }
 
-static int64_t slide_of(const struct window_spec *spec) { return spec->slide_us ? spec->slide_us : spec->every_us; }
-
 /* Event time that must be reached after `start` before its window is closed. */
 static int64_t span_of(const struct window_spec *spec) { return plus(spec->every_us, spec->delay_us); }
 
@@ -269,7 +267,7 @@ static bool search_from(struct logs *logs, struct sql *db, int64_t log, uint64_t
 bool window_next(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *spec, int64_t not_before_us,
                  uint64_t offset_min, struct window *ret, bool *ret_found, struct su_err *err)
 {
-    struct search search = {.spec = spec, .slide_us = slide_of(spec), .span_us = span_of(spec), .start_min_us = not_before_us};
+    struct search search = {.spec = spec, .slide_us = window_slide(spec), .span_us = span_of(spec), .start_min_us = not_before_us};
     uint64_t from, next;
     *ret_found = false;
     if (!log_end(db, log, &next, &search.log_high_us, err))
@@ -328,7 +326,7 @@ static bool late_stretch(void *arg, const struct stretch *stretch)
 bool window_late(struct logs *logs, struct sql *db, int64_t log, const struct window_spec *spec, uint64_t from, uint64_t to,
                  int64_t after_us, struct window_late *ret, struct su_err *err)
 {
-    struct lateness late = {.spec = spec, .slide_us = slide_of(spec), .span_us = span_of(spec), .after_us = after_us};
+    struct lateness late = {.spec = spec, .slide_us = window_slide(spec), .span_us = span_of(spec), .after_us = after_us};
     const struct log_range range = {from, to, INT64_MIN, INT64_MAX};
     if (from < to && (!high_before(logs, db, log, from, &late.high_us, err) || !sweep(logs, db, log, &range, late_stretch, &late, err)))
         return false;

@@ -15,6 +15,8 @@ struct window_spec {
     int64_t delay_us;       /* of the watermark */
     bool with_empty;        /* windows without messages too (only between messages) */
 };
+/* From one window's start to the next. */
+static inline int64_t window_slide(const struct window_spec *spec) { return spec->slide_us ? spec->slide_us : spec->every_us; }
 /* "10s" and the like; slide may be NULL. */
 bool window_spec_read(const char *every, const char *slide, int64_t delay_us, struct window_spec *ret, struct su_err *err);
 

@@ -195,7 +195,7 @@ static bool read_range(struct rolling *rolling, struct su_err *err)
     rolling->range.start_from_us = panes_start(&rolling->window, low_us - rolling->window.every_us + 1);
     rolling->range.start_to_us = to_us;
     int64_t last_us = panes_last_closed(&rolling->window, extent.high_us),
-            slide_us = rolling->window.slide_us ? rolling->window.slide_us : rolling->window.every_us;
+            slide_us = window_slide(&rolling->window);
     rolling->closed_to_us = last_us == INT64_MIN ? INT64_MIN : last_us + slide_us;
     if (rolling->closed_to_us > to_us)
         rolling->closed_to_us = panes_start(&rolling->window, to_us);
